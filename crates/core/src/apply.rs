@@ -106,3 +106,156 @@ impl<D: Domain> Plan<D> {
         apply(self, site, observer).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::plan::Held;
+
+    /// A row of lamps: the plan switches some on, under the guard that the mains are up.
+    #[derive(Debug, Clone, PartialEq)]
+    enum Lamps {}
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Word(String);
+
+    impl fmt::Display for Word {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&self.0)
+        }
+    }
+
+    fn word(text: &str) -> Word {
+        Word(text.to_owned())
+    }
+
+    impl Domain for Lamps {
+        type Action = Word;
+        type Guard = Word;
+        type Refusal = Word;
+        type Reason = Word;
+        type Notice = Word;
+        type Failure = Word;
+        type Seen = Vec<String>;
+
+        fn effect_holds(action: &Word, seen: &Vec<String>, _acted: &[Word]) -> bool {
+            seen.contains(&action.0)
+        }
+
+        fn check(guard: &Word, seen: &Vec<String>) -> Result<(), Word> {
+            if seen.contains(&guard.0) { Ok(()) } else { Err(word("off")) }
+        }
+
+        fn is_obstacle(reason: &Word) -> bool {
+            reason.0 == "broken"
+        }
+    }
+
+    #[derive(Default)]
+    struct Room {
+        on: Vec<String>,
+        looks: usize,
+        breaks_at: Option<&'static str>,
+    }
+
+    impl Site<Lamps> for Room {
+        async fn look(&mut self, _step: &Step<Lamps>, _progress: &mut (dyn FnMut(String) + Send)) -> Result<Vec<String>, Word> {
+            self.looks += 1;
+            Ok(self.on.clone())
+        }
+
+        async fn act(&mut self, action: &Word, progress: &mut (dyn FnMut(String) + Send)) -> Result<(), Word> {
+            progress(format!("switching {action}"));
+            if self.breaks_at == Some(action.0.as_str()) {
+                return Err(word("the fuse blew"));
+            }
+            self.on.push(action.0.clone());
+            Ok(())
+        }
+    }
+
+    fn plan() -> Plan<Lamps> {
+        let step = |name: &str| Step { target: format!("lamp {name}"), action: word(name), guards: vec![word("mains")] };
+        let held = vec![Held { target: "lamp d".to_owned(), reason: word("not needed") }];
+        Plan { subject: "light".to_owned(), notices: Vec::new(), steps: vec![step("a"), step("b"), step("c")], held }
+    }
+
+    fn room(on: &[&str]) -> Room {
+        Room { on: on.iter().map(ToString::to_string).collect(), ..Room::default() }
+    }
+
+    fn run(plan: &Plan<Lamps>, room: &mut Room) -> (Report<Lamps>, Vec<String>) {
+        let mut heard = Vec::new();
+        let observer = |event: Event<'_, Lamps>| match event {
+            Event::Begun { index, .. } => heard.push(format!("{index} begun")),
+            Event::Progress { index, message } => heard.push(format!("{index} {message}")),
+            Event::Ended { index, outcome } => heard.push(format!("{index} {outcome}")),
+        };
+        let report = match pin!(plan.apply(room, observer)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(report) => report,
+            Poll::Pending => panic!("nothing in this room waits"),
+        };
+        (report, heard)
+    }
+
+    #[test]
+    fn every_step_is_done_in_order_and_told() {
+        let (report, heard) = run(&plan(), &mut room(&["mains"]));
+        assert!(report.is_done());
+        assert_eq!(report.acted(), 3);
+        assert_eq!(heard[..4], ["0 begun", "0 switching a", "0 done", "1 begun"]);
+    }
+
+    #[test]
+    fn what_holds_already_is_done_without_acting() {
+        let mut room = room(&["mains", "b"]);
+        let (report, _) = run(&plan(), &mut room);
+        assert_eq!((report.is_done(), report.acted()), (true, 2));
+        let (again, _) = run(&plan(), &mut room);
+        assert_eq!((again.is_done(), again.acted()), (true, 0));
+        assert_eq!(room.looks, 6, "the room is looked at before each step");
+    }
+
+    #[test]
+    fn a_guard_that_fails_ends_the_plan_and_touches_nothing() {
+        let mut room = room(&["a"]);
+        let (report, _) = run(&plan(), &mut room);
+        let outcomes: Vec<String> = report.steps.iter().map(|step| step.outcome.to_string()).collect();
+        assert_eq!(outcomes, ["already so, nothing done", "refused: not true that mains: off", "not reached"]);
+        assert_eq!(room.on, ["a"]);
+        assert!(!report.is_done());
+    }
+
+    #[test]
+    fn a_failure_ends_the_plan_and_a_second_run_finishes_it() {
+        let mut room = Room { breaks_at: Some("b"), ..room(&["mains"]) };
+        let (report, _) = run(&plan(), &mut room);
+        assert_eq!(report.stopped_at().map(|step| step.outcome.to_string()).as_deref(), Some("failed: the fuse blew"));
+        room.breaks_at = None;
+        let (report, _) = run(&plan(), &mut room);
+        assert_eq!((report.is_done(), report.acted()), (true, 2));
+    }
+
+    #[test]
+    fn what_is_held_back_as_an_obstacle_is_not_done() {
+        let mut blocked = plan();
+        blocked.held[0].reason = word("broken");
+        assert!(blocked.is_blocked() && !plan().is_blocked());
+        let (report, _) = run(&blocked, &mut room(&["mains"]));
+        assert!(!report.is_done());
+    }
+
+    #[test]
+    fn plans_and_reports_survive_a_round_trip() {
+        let (report, _) = run(&plan(), &mut room(&["a"]));
+        let text = serde_json::to_string(&(plan(), &report)).unwrap();
+        let back: (Plan<Lamps>, Report<Lamps>) = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, (plan(), report));
+    }
+}

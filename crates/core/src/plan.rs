@@ -152,6 +152,14 @@ impl<D: Domain> Plan<D> {
     pub fn is_blocked(&self) -> bool {
         self.held.iter().any(|held| D::is_obstacle(&held.reason))
     }
+
+    /// The guards of every step that has any, to be told once.
+    fn common_guards(&self) -> Vec<&D::Guard> {
+        let mut guarded = self.steps.iter().map(|step| &step.guards).filter(|guards| !guards.is_empty());
+        let first: Vec<&D::Guard> = guarded.next().into_iter().flatten().collect();
+        let rest: Vec<&Vec<D::Guard>> = guarded.collect();
+        first.into_iter().filter(|guard| rest.iter().all(|guards| guards.contains(guard))).collect()
+    }
 }
 
 impl<D: Domain> Report<D> {
@@ -185,11 +193,17 @@ impl<D: Domain> Display for Plan<D> {
             writeln!(f, "  notice: {notice}")?;
         }
         if self.steps.is_empty() {
-            writeln!(f, "  nothing to do")?;
+            writeln!(f, "  {}", if self.is_blocked() { "nothing may be done" } else { "nothing to do" })?;
+        }
+        let common = self.common_guards();
+        if let [first, rest @ ..] = common.as_slice() {
+            write!(f, "  before each step: only if {first}")?;
+            rest.iter().try_for_each(|guard| write!(f, ", {guard}"))?;
+            writeln!(f)?;
         }
         for (index, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {}. {}: {}", index + 1, step.target, step.action)?;
-            for guard in &step.guards {
+            for guard in step.guards.iter().filter(|guard| !common.contains(guard)) {
                 writeln!(f, "       only if {guard}")?;
             }
         }

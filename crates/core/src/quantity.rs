@@ -50,9 +50,9 @@ pub const MAX_EXPONENT: i32 = 4096;
 ///
 /// Everything is as upstream has it, bit for bit:
 /// - A number has one of two forms, and they answer differently. Up to 18 digits it is an `i64` with an exponent; anything
-///   else, and any binary amount with a point or above `16383Gi`, `99Ti`, is big ([`is_big`](Self::is_big)).
-///   [`value`](Self::value) rounds negative numbers away from zero in one form (−1.5 gives −2) and toward zero in the other
-///   (`-0.1Ki` gives −101), and an overflow gives 0, a wrapped number or `i64::MIN`.
+///   else, and any binary amount with a point or above `99999Gi`, `99Ti`, is big ([`is_big`](Self::is_big)).
+///   [`value`](Self::value) rounds negative numbers away from zero in one form (−1.5 gives −2) and one too far up in the other
+///   (`-0.1Ki`, −102.4, gives −101), and an overflow gives 0, a wrapped number or `i64::MIN`.
 /// - Digits behind nano are rounded away from zero: `0.1n` is `1n`.
 /// - Binary amounts are cut to 2⁶³−1, decimal ones are not.
 /// - Exponents beyond `E` print without any: `1000E` prints as `1`. The number itself stays right.
@@ -62,7 +62,7 @@ pub const MAX_EXPONENT: i32 = 4096;
 ///
 /// DIFFERENCE: at most [`MAX_DIGITS`] digits and exponents within ±[`MAX_EXPONENT`] are read, where upstream
 /// reads any and then needs gigabytes to add `1e2000000000` and `1n`. Sums of what was read stay below four times that
-/// many digits (a zero can be that fine, and a sum takes over its exponent), so nothing here panics, takes longer than
+/// many digits (a zero can be that fine, and a sum takes over its exponent), so nothing here panics, takes much longer than
 /// a millisecond or needs more than a few kilobytes; only [`mul`](Self::mul), called again and again, goes on growing.
 #[derive(Clone)]
 pub struct Quantity {

@@ -60,10 +60,7 @@ impl<T> Since<T> {
     pub const fn new(rows: &'static [Row<T>]) -> Self {
         assert!(!rows.is_empty(), "a table has at least one row");
         let first = rows[0].since;
-        assert!(
-            first.minor() == KubeVersion::MIN.minor() && matches!(first.patch(), Some(0)),
-            "the first row holds from 1.12.0 on"
-        );
+        assert!(first.minor() == KubeVersion::MIN.minor() && matches!(first.patch(), Some(0)), "the first row holds from 1.12.0 on");
         let mut at = 1;
         while at < rows.len() {
             assert!(rows[at - 1].since.is_before(rows[at].since), "the releases of a table ascend");
@@ -97,12 +94,8 @@ impl<T> Since<T> {
 mod tests {
     use super::*;
 
-    static BACKPORTED: Since<&str> = Since::new(&[
-        Row::new(12, "old", "a"),
-        Row::patch(30, 14, "fixed", "b"),
-        Row::new(31, "old", "c"),
-        Row::patch(31, 14, "fixed", "d"),
-    ]);
+    static BACKPORTED: Since<&str> =
+        Since::new(&[Row::new(12, "old", "a"), Row::patch(30, 14, "fixed", "b"), Row::new(31, "old", "c"), Row::patch(31, 14, "fixed", "d")]);
 
     fn at(text: &str) -> &'static str {
         BACKPORTED.at(text.parse().unwrap())

@@ -47,7 +47,11 @@ pub enum VersionError {
         text: String,
     },
     /// The release lies outside of what trimtab knows.
-    #[error("Kubernetes {text} is outside of {} to {}; the nearest known release is {nearest}, pass that if its rules will do", KubeVersion::MIN, KubeVersion::MAX)]
+    #[error(
+        "Kubernetes {text} is outside of {} to {}; the nearest known release is {nearest}, pass that if its rules will do",
+        KubeVersion::MIN,
+        KubeVersion::MAX
+    )]
     OutOfRange {
         /// What was given, cut to 80 characters.
         text: String,

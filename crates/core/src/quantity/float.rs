@@ -6,7 +6,9 @@ use num_bigint::BigUint;
 
 use super::dec::Dec;
 use super::unscaled::{Unscaled, big_power_of_ten};
-use super::{Amount, Quantity};
+use super::{Amount, Format, Quantity};
+use crate::since::{Row, Since};
+use crate::version::KubeVersion;
 
 impl Quantity {
     /// The number as a float, by one multiplication; upstream's `AsApproximateFloat64`. May miss the nearest float.
@@ -23,11 +25,40 @@ impl Quantity {
     /// ```
     #[must_use]
     pub fn approximate_f64(&self) -> f64 {
-        let (base, exponent) = match &self.amount {
+        let (base, exponent) = self.base_and_exponent();
+        if exponent == 0 { base } else { base * pow10(exponent) }
+    }
+
+    /// The number as the `AsApproximateFloat64` of that release gave it: from 1.23 on [`Self::approximate_f64`].
+    ///
+    /// Surprising: 1.20, which brought the function, to 1.22 took the power of ten of a `BinarySI` quantity for one of 1024, so that
+    /// 1001.2Mi came out as almost nothing. Releases before 1.20 do not have the function; for them the answer is that of 1.20.
+    /// Source: apimachinery `pkg/api/resource/quantity.go`, v0.20.0 to v0.22.17 and v0.23.0.
+    ///
+    /// ```
+    /// use trimtab_core::{KubeVersion, Quantity};
+    ///
+    /// let memory: Quantity = "1001.2Mi".parse()?;
+    /// assert_eq!(memory.approximate_f64_at(KubeVersion::new(22)?), 8.480_493_867_910_055e-10);
+    /// assert_eq!(memory.approximate_f64_at(KubeVersion::new(23)?), 1_049_834_291.2);
+    /// # Ok::<(), trimtab_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn approximate_f64_at(&self, version: KubeVersion) -> f64 {
+        match (BASE_OF_EXPONENT.at(version), self.format) {
+            (BaseOfExponent::ByFormat, Format::BinarySI) => {
+                let (base, exponent) = self.base_and_exponent();
+                if exponent == 0 { base } else { base * f64::from(exponent.saturating_mul(10)).exp2() }
+            }
+            (BaseOfExponent::ByFormat, Format::DecimalExponent | Format::DecimalSI) | (BaseOfExponent::Ten, _) => self.approximate_f64(),
+        }
+    }
+
+    fn base_and_exponent(&self) -> (f64, i32) {
+        match &self.amount {
             Amount::Int(int) => (float_of_i128(int.value.into()), int.scale),
             Amount::Dec(dec) => (float_of(&dec.unscaled), dec.scale),
-        };
-        if exponent == 0 { base } else { base * pow10(exponent) }
+        }
     }
 
     /// The number as a float, by way of a big float; upstream's `AsFloat64Slow` (1.32 on).
@@ -52,6 +83,20 @@ impl Quantity {
         with_sign(&unscaled, divided(magnitude, big_power_of_ten(scale.unsigned_abs()).magnitude()))
     }
 }
+
+/// What the exponent of a quantity was taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BaseOfExponent {
+    /// A power of 1024 for `BinarySI`, of ten for the others.
+    ByFormat,
+    /// A power of ten, which it is.
+    Ten,
+}
+
+static BASE_OF_EXPONENT: Since<BaseOfExponent> = Since::new(&[
+    Row::new(12, BaseOfExponent::ByFormat, "apimachinery pkg/api/resource/quantity.go@v0.20.0, v0.22.17"),
+    Row::new(23, BaseOfExponent::Ten, "apimachinery pkg/api/resource/quantity.go@v0.23.0"),
+]);
 
 /// `dividend / divisor`, rounded to the precision that Go gives the dividend and then to a float.
 fn divided(dividend: BigUint, divisor: &BigUint) -> f64 {

@@ -110,7 +110,7 @@ fn within_bounds(parts: &Parts<'_>, unit: Unit) -> Result<(), QuantityError> {
 }
 
 /// The `i64` form where upstream takes it: up to 18 digits that are no finer than nano, or a whole binary number
-/// whose digits and exponent stay below an estimate of 15 digits (`16383Gi`, `99Ti`, but neither `1Pi` nor `1.5Gi`).
+/// whose digits and exponent stay below an estimate of 15 digits (`99999Gi`, `99Ti`, but neither `1Pi` nor `1.5Gi`).
 fn fast(parts: &Parts<'_>, unit: Unit) -> Option<Int> {
     let positive = match unit {
         Unit::Decimal(exponent) | Unit::Exponent(exponent) => {

@@ -35,10 +35,10 @@ fn no_digit_is_an_error_only_where_the_big_form_would_read_it() {
 
 #[test]
 fn foreign_characters_and_unknown_units_have_different_names() {
-    for text in ["", " 1", "1 ", "1 Ki", "1_000", "1.2.3", "0x10", "1e1.5", "é", "1\0"] {
+    for text in ["", " 1", "1 ", "1 Ki", "1_000", "1.2.3", "0x10", "1e1.5", "1e1e1", "é", "1\0"] {
         assert_eq!(error(text), "ErrFormatWrong", "{text:?}");
     }
-    for text in ["1K", "1ki", "1e", "1E+", "1e1e1", "+-1", "--1", "1e9223372036854775808", "1+1", "1Ki3"] {
+    for text in ["1K", "1ki", "1e", "1E+", "1eE1", "+-1", "--1", "1e9223372036854775808", "1+1", "1Ki3"] {
         assert_eq!(error(text), "ErrSuffix", "{text:?}");
     }
 }
@@ -235,6 +235,11 @@ proptest! {
             exercise(&quantity);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn the_canonical_text_reads_back_as_the_same_number(quantity in exact()) {
