@@ -1,0 +1,52 @@
+//! Which code answers a topic. An oracle's answers are checked by the same functions as the vectors.
+
+mod net;
+mod node;
+mod quantity;
+mod sched;
+
+use serde_json::Value;
+use trimtab_core::{FeatureGates, KubeVersion};
+
+/// Checks one case: `Err` says what was wrong.
+pub type Check = fn(input: &Value, expected: &Value) -> Result<(), String>;
+
+/// The check of a topic, `None` where nobody knows it.
+pub fn of(topic: &str) -> Option<Check> {
+    Some(match topic {
+        "node/qos" | "node/qos_by_release" => node::qos,
+        "node/oom_score_adj" | "node/oom_score_adj_by_release" => node::oom_score_adj,
+        "node/quantity" => quantity::quantity,
+        "sched/executed_num_feasible_nodes" | "sched/num_feasible_nodes_by_release" | "sched/scheduler_num_feasible_nodes" => {
+            sched::num_feasible_nodes
+        }
+        "net/cpa_linear" | "net/executed_cpa_linear" => net::linear,
+        "net/cpa_ladder" => net::ladder,
+        _ => return None,
+    })
+}
+
+/// The release of a case; 1.36 where it names none.
+fn version(input: &Value) -> Result<KubeVersion, String> {
+    input["version"].as_str().unwrap_or("1.36").parse().map_err(|error| format!("{error}"))
+}
+
+/// The release with its gates as the case sets them.
+fn gates(input: &Value) -> Result<FeatureGates, String> {
+    let set = input["featureGates"].as_object().into_iter().flatten();
+    let set = set.map(|(name, on)| on.as_bool().map(|on| (name.as_str(), on)).ok_or_else(|| format!("{name} is no boolean")));
+    let set = set.collect::<Result<Vec<_>, _>>()?;
+    FeatureGates::at(version(input)?).with_all(set).map_err(|error| error.to_string())
+}
+
+fn integer(input: &Value, field: &str) -> Result<i64, String> {
+    input[field].as_i64().ok_or_else(|| format!("the input has no integer {field}"))
+}
+
+fn narrow<T: TryFrom<i64>>(input: &Value, field: &str) -> Result<T, String> {
+    T::try_from(integer(input, field)?).map_err(|_| format!("{field} is out of range"))
+}
+
+fn equal(got: &Value, expected: &Value) -> Result<(), String> {
+    if got == expected { Ok(()) } else { Err(format!("expected {expected}, got {got}")) }
+}
