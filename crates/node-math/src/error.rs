@@ -9,7 +9,7 @@ pub enum Error {
     /// A manifest has a field of the wrong type.
     #[error("the pod cannot be read: {0}")]
     Pod(#[from] ViewError),
-    /// A node without memory.
+    /// A node without memory, where the formula divides by it.
     #[error("a memory capacity of 0 bytes divides by zero in every kubelet; give the node's MemTotal in bytes")]
     ZeroMemoryCapacity,
     /// A pod has no container of that name.

@@ -20,7 +20,7 @@
 //! let pod = PodForm::Written.stored(&written, &gates);
 //!
 //! assert_eq!(pod_qos(&pod, &gates).as_str(), "Burstable");
-//! assert_eq!(oom_score_adj(&pod, "app", MemoryCapacity::from_bytes(16 << 30)?, &gates)?, 750);
+//! assert_eq!(oom_score_adj(&pod, "app", MemoryCapacity::from_bytes(16 << 30), &gates)?, 750);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

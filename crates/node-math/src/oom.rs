@@ -34,14 +34,14 @@ pub use rules::{Critical, MemoryRequest, OomRules, PodLevelShare, Sidecars};
 /// DIFFERENCE: where upstream panics (a capacity of zero, a pod without regular containers) there is an error.
 ///
 /// # Errors
-/// [`Error::NoSuchContainer`]; [`Error::NoContainers`] where the formula needs the regular containers and there are none.
+/// [`Error::NoSuchContainer`]; [`Error::ZeroMemoryCapacity`] where the formula divides by it; [`Error::NoContainers`] where the formula needs the regular containers and there are none.
 ///
 /// ```
 /// use trimtab_core::{FeatureGates, KubeVersion, view::Pod};
 /// use trimtab_node_math::oom::{MemoryCapacity, oom_score_adj};
 ///
 /// let pod = Pod::from_json(r#"{"metadata": {"name": "web"}, "spec": {"containers": [{"name": "app", "resources": {"requests": {"memory": "4Gi"}}}]}}"#)?;
-/// let (capacity, gates) = (MemoryCapacity::from_bytes(16 << 30)?, FeatureGates::at(KubeVersion::new(34)?));
+/// let (capacity, gates) = (MemoryCapacity::from_bytes(16 << 30), FeatureGates::at(KubeVersion::new(34)?));
 /// assert_eq!(oom_score_adj(&pod, "app", capacity, &gates)?, 750);
 ///
 /// let error = oom_score_adj(&pod, "ap", capacity, &gates).unwrap_err();
@@ -65,7 +65,7 @@ pub fn oom_score_adj(pod: &Pod, container: &str, capacity: MemoryCapacity, gates
 /// Containers that share a name each get their own line. Ephemeral containers exist since 1.16, sidecars since 1.28.
 ///
 /// # Errors
-/// [`Error::NoContainers`] where the formula needs the regular containers and there are none.
+/// [`Error::ZeroMemoryCapacity`] where the formula divides by it; [`Error::NoContainers`] where the formula needs the regular containers and there are none.
 ///
 /// ```
 /// use trimtab_core::{FeatureGates, KubeVersion, view::Pod};
@@ -75,7 +75,7 @@ pub fn oom_score_adj(pod: &Pod, container: &str, capacity: MemoryCapacity, gates
 ///     "initContainers": [{"name": "proxy", "restartPolicy": "Always"}],
 ///     "containers": [{"name": "app", "resources": {"requests": {"memory": "4Gi"}}}]
 /// }}"#)?;
-/// let capacity = MemoryCapacity::from_bytes(16 << 30)?;
+/// let capacity = MemoryCapacity::from_bytes(16 << 30);
 /// let shown = |minor| -> Result<Vec<_>, Box<dyn std::error::Error>> {
 ///     let lines = oom_score_adjs(&pod, capacity, &FeatureGates::at(KubeVersion::new(minor)?))?;
 ///     Ok(lines.into_iter().map(|line| (line.kind, line.oom_score_adj)).collect())
@@ -97,19 +97,21 @@ pub fn oom_score_adjs(pod: &Pod, capacity: MemoryCapacity, gates: &FeatureGates)
 ///
 /// Only the formula: pod-level resources and sidecars are left out.
 ///
+/// # Errors
+/// [`Error::ZeroMemoryCapacity`].
+///
 /// ```
 /// use trimtab_core::KubeVersion;
 /// use trimtab_node_math::oom::{MemoryCapacity, OomRules, burstable};
 ///
-/// let (node, rules) = (MemoryCapacity::from_bytes(16 << 30)?, OomRules::at(KubeVersion::new(34)?));
-/// assert_eq!([0, 1 << 30, 16 << 30].map(|request| burstable(request, node, &rules)), [999, 938, 3]);
+/// let (node, rules) = (MemoryCapacity::from_bytes(16 << 30), OomRules::at(KubeVersion::new(34)?));
+/// assert_eq!([0, 1 << 30, 16 << 30].map(|request| burstable(request, node, &rules)), [Ok(999), Ok(938), Ok(3)]);
 /// // 8 Ei times 1000 wraps to nothing at all.
-/// assert_eq!(burstable(i64::MIN, node, &rules), 999);
+/// assert_eq!(burstable(i64::MIN, node, &rules), Ok(999));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use]
-pub fn burstable(memory_request_bytes: i64, capacity: MemoryCapacity, rules: &OomRules) -> i64 {
-    rules.bounded(capacity.unbounded_score(memory_request_bytes))
+pub fn burstable(memory_request_bytes: i64, capacity: MemoryCapacity, rules: &OomRules) -> Result<i64, Error> {
+    capacity.unbounded_score(memory_request_bytes).map(|score| rules.bounded(score))
 }
 
 /// One container and its value.
@@ -196,9 +198,9 @@ impl<'a> Scoring<'a> {
             return Ok(fixed);
         }
         let share = self.pod_level_share()?;
-        let mut score = self.capacity.unbounded_score(self.memory_request(container).wrapping_add(share));
+        let mut score = self.capacity.unbounded_score(self.memory_request(container).wrapping_add(share))?;
         if self.is_protected_sidecar(container) {
-            score = score.min(self.capacity.unbounded_score(self.least_regular_request()?.wrapping_add(share)));
+            score = score.min(self.capacity.unbounded_score(self.least_regular_request()?.wrapping_add(share))?);
         }
         Ok((self.rules.bounded(score), OomReason::Burstable))
     }

@@ -98,10 +98,11 @@ pub(crate) fn add(sum: &mut Option<Quantity>, quantity: Option<&Quantity>) {
     }
 }
 
-/// Keeps the larger one, the first where they are equal; upstream's `maxResourceList`.
+/// Keeps the larger one, the first where they are equal; upstream's `maxResourceList`, whose comparison may turn the one that it
+/// keeps into the big form: then 100E, which is worth 0 bytes by itself, wraps.
 fn raise(largest: &mut Option<Quantity>, quantity: Option<Quantity>) {
-    if let Some(quantity) = quantity {
-        if largest.as_ref().is_none_or(|largest| quantity > *largest) {
+    if let Some(mut quantity) = quantity {
+        if largest.as_ref().is_none_or(|largest| quantity.cmp_in_place(largest).is_gt()) {
             *largest = Some(quantity);
         }
     }
@@ -124,6 +125,16 @@ mod tests {
 
     fn sidecar(memory: &str) -> Value {
         json!({"restartPolicy": "Always", "resources": {"requests": {"memory": memory}}})
+    }
+
+    #[test]
+    fn a_larger_one_that_met_a_big_one_is_big_itself() {
+        let spec = |first: &str| json!({"containers": [with("1Gi")], "initContainers": [with(first), with("100E")]});
+        let value = |spec: &Value| {
+            let pod = Pod::from_value(&json!({"spec": spec})).unwrap();
+            aggregate(&pod.spec, |container| container.resources.request(&ResourceName::Memory)).unwrap().value()
+        };
+        assert_eq!((value(&spec("128Mi")), value(&spec("0.125Gi"))), (0, 7_766_279_631_452_241_920));
     }
 
     #[test]

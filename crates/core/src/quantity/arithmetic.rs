@@ -104,6 +104,26 @@ impl Quantity {
         fits
     }
 
+    /// Compares as [`Ord`] does, with the side effect of upstream's `Cmp`: where one of the two is [big](Self::is_big), the receiver is
+    /// afterwards. Its number stays, but values that do not fit 64 bits then wrap instead of giving 0.
+    ///
+    /// ```
+    /// use std::cmp::Ordering;
+    /// use trimtab_core::Quantity;
+    ///
+    /// let mut huge: Quantity = "100E".parse()?;
+    /// assert_eq!(huge.value(), 0);
+    /// assert_eq!(huge.cmp_in_place(&"0.125Gi".parse()?), Ordering::Greater);
+    /// assert_eq!(huge.value(), 7_766_279_631_452_241_920);
+    /// # Ok::<(), trimtab_core::quantity::QuantityError>(())
+    /// ```
+    pub fn cmp_in_place(&mut self, other: &Self) -> Ordering {
+        if other.is_big() && !self.is_big() {
+            self.amount = Amount::Dec(self.amount.to_dec());
+        }
+        (*self).cmp(other)
+    }
+
     /// Rounds away from zero to a multiple of 10^`scale`, and says whether that was exact; upstream's `RoundUp`.
     ///
     /// ```
@@ -127,7 +147,7 @@ impl Quantity {
             Amount::Dec(dec) => {
                 let rounded = dec.rounded(scale);
                 let exact = rounded.cmp(dec).is_eq();
-                self.amount = Amount::Dec(rounded);
+                (self.amount, self.spelling) = (Amount::Dec(rounded), None);
                 exact
             }
         }

@@ -5,7 +5,7 @@ use trimtab_core::KubeVersion;
 const GI: i64 = 1 << 30;
 
 fn capacity() -> MemoryCapacity {
-    MemoryCapacity::from_bytes(16 * GI).unwrap()
+    MemoryCapacity::from_bytes(16 * GI)
 }
 
 fn gates(minor: u64) -> FeatureGates {
@@ -27,7 +27,7 @@ fn score(spec: &Value, container: &str, minor: u64) -> i64 {
 #[test]
 fn asking_for_more_never_raises_the_score_as_long_as_nothing_wraps() {
     let rules = OomRules::at(KubeVersion::MAX);
-    let scores: Vec<_> = (0..=64).map(|step| burstable(step * GI / 4, capacity(), &rules)).collect();
+    let scores: Vec<_> = (0..=64).map(|step| burstable(step * GI / 4, capacity(), &rules).unwrap()).collect();
     assert!(scores.is_sorted_by(|less, more| less >= more));
     assert_eq!((scores[0], scores[64]), (999, 3));
 }
@@ -43,21 +43,21 @@ fn the_guaranteed_value_and_the_lowest_burstable_one_rose_by_one_in_1_20() {
 #[test]
 fn a_request_that_wraps_gives_what_upstream_gives() {
     let rules = OomRules::at(KubeVersion::MAX);
-    assert_eq!(burstable(10_000_000_000_000_000, capacity(), &rules), 491_666_214);
+    assert_eq!(burstable(10_000_000_000_000_000, capacity(), &rules), Ok(491_666_214));
 }
 
 #[test]
 fn the_lowest_product_over_minus_one_does_not_panic() {
     let rules = OomRules::at(KubeVersion::MAX);
-    let minus_one = MemoryCapacity::from_bytes(-1).unwrap();
+    let minus_one = MemoryCapacity::from_bytes(-1);
     // 1000 * 2^60 wraps to the lowest number, which divided by -1 is itself, in Go as here.
-    assert_eq!(burstable(1 << 60, minus_one, &rules), 3);
-    assert_eq!(burstable(GI, minus_one, &rules), 1_073_741_825_000);
+    assert_eq!(burstable(1 << 60, minus_one, &rules), Ok(3));
+    assert_eq!(burstable(GI, minus_one, &rules), Ok(1_073_741_825_000));
 }
 
 #[test]
 fn a_request_is_rounded_up_to_whole_bytes() {
-    let one_byte = MemoryCapacity::from_bytes(1).unwrap();
+    let one_byte = MemoryCapacity::from_bytes(1);
     let spec = json!({"containers": [asking("a", "1m")]});
     assert_eq!(oom_score_adj(&pod(&spec), "a", one_byte, &gates(37)), Ok(3));
 }
@@ -124,7 +124,11 @@ fn a_class_that_is_none_takes_the_formula() {
 
 #[test]
 fn where_upstream_panics_there_is_an_error() {
-    assert_eq!(MemoryCapacity::from_bytes(0), Err(Error::ZeroMemoryCapacity));
+    let nothing = MemoryCapacity::from_bytes(0);
+    assert_eq!(burstable(GI, nothing, &OomRules::at(KubeVersion::MAX)), Err(Error::ZeroMemoryCapacity));
+    assert_eq!(oom_score_adj(&pod(&json!({"containers": [asking("a", "1Gi")]})), "a", nothing, &gates(37)), Err(Error::ZeroMemoryCapacity));
+    // Where the formula is not asked, neither is the capacity.
+    assert_eq!(oom_score_adj(&pod(&json!({"containers": [{"name": "a"}]})), "a", nothing, &gates(37)), Ok(1000));
     let none = Err(Error::NoContainers { pod: "p".to_owned() });
     let sidecar = json!({"initContainers": [{"name": "s", "restartPolicy": "Always", "resources": {"requests": {"memory": "1"}}}]});
     assert_eq!(oom_score_adj(&pod(&sidecar), "s", capacity(), &gates(37)), none);

@@ -29,8 +29,8 @@ pub fn oom_score_adj(input: &Value, expected: &Value) -> Result<(), String> {
     let gates = gates(input)?;
     let pod = Pod::from_value(&input["pod"]).map_err(|error| error.to_string())?;
     let container = input["container"].as_str().ok_or("the input names no container")?;
-    let got =
-        oom::MemoryCapacity::from_bytes(integer(input, "memoryCapacity")?).and_then(|capacity| oom::oom_score_adj(&pod, container, capacity, &gates));
+    let capacity = oom::MemoryCapacity::from_bytes(integer(input, "memoryCapacity")?);
+    let got = oom::oom_score_adj(&pod, container, capacity, &gates);
     match (got, expected.get("panic")) {
         // Upstream divides by zero; trimtab says so (DIFFERENCE).
         (Err(Error::ZeroMemoryCapacity), Some(_)) => Ok(()),
