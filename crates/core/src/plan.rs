@@ -198,7 +198,7 @@ impl<D: Domain> Display for Plan<D> {
         let common = self.common_guards();
         if let [first, rest @ ..] = common.as_slice() {
             write!(f, "  before each step: only if {first}")?;
-            rest.iter().try_for_each(|guard| write!(f, ", {guard}"))?;
+            rest.iter().try_for_each(|guard| write!(f, "; {guard}"))?;
             writeln!(f)?;
         }
         for (index, step) in self.steps.iter().enumerate() {
