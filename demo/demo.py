@@ -1,8 +1,8 @@
 """What trimtab is for, on real servers, in about a minute.
 
-First an incident: a three-member etcd runs full, refuses writes, is rescued by a plan, and accepts writes again. Then a reading: a small
-cluster dump, and what its nodes, its scheduler and its DNS make of it in several releases. Exits 0 only when all of it was seen; what it
-started is gone afterwards.
+First an incident: a three-member etcd runs full, refuses writes, is rescued by a plan, and accepts writes again. Then a
+reading: a small cluster dump, and what its nodes, its scheduler and its DNS make of it in several releases. Exits 0 only
+when all of it was seen; what it started is gone afterwards.
 """
 
 import json
@@ -85,7 +85,8 @@ def show_sizes(seen: etcd.ClusterSeen) -> None:
     for member in seen.members:
         status = status_of(member)
         print(
-            f"{member.name}: {mib(status.db_size_bytes)}, {mib(status.db_size_in_use_bytes)} said to be in use, {', '.join(status.errors) or 'no complaint'}"
+            f"{member.name}: {mib(status.db_size_bytes)}, {mib(status.db_size_in_use_bytes)} said to be in use, "
+            f"{', '.join(status.errors) or 'no complaint'}"
         )
 
 
@@ -116,14 +117,18 @@ def read_a_dump() -> None:
     mode = net.Mode.from_config_map(kinds["ConfigMap"][0])
     size = net.ClusterSize.from_nodes(nodes)
     print(
-        f"DNS replicas ({mode.control_mode}, {size.schedulable_cores} cores on {size.schedulable_nodes} nodes): {mode.expected_replicas(size)}"
+        f"DNS replicas ({mode.control_mode}, {size.schedulable_cores} cores on {size.schedulable_nodes} nodes): "
+        f"{mode.expected_replicas(size)}"
     )
     expect(mode.expected_replicas(size) > 0, "DNS wants replicas")
     for release in RELEASES:
         classes = Counter(node.pod_qos(pod, version=release) for pod in pods)
         # What the release makes of a scheduler configuration that says nothing.
         percentage = sched.SampleRules.at(release).global_from_config(None)
-        scored = {count: sched.num_feasible_nodes_to_find(count, percentage=percentage, version=release) for count in (100, 1000, 5000)}
+        scored = {
+            count: sched.num_feasible_nodes_to_find(count, percentage=percentage, version=release)
+            for count in (100, 1000, 5000)
+        }
         counted = ", ".join(f"{name} {classes[name]}" for name in ("Guaranteed", "Burstable", "BestEffort"))
         print(
             f"{release}: QoS {counted}; nodes to score of {', '.join(f'{of}: {count}' for of, count in scored.items())}"

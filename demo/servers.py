@@ -70,7 +70,7 @@ def wait_until_ready(member: Member, folder: Path) -> None:
 
 
 def end(members: list[Member], folder: Path) -> None:
-    """Nothing may come between: a second Ctrl-C waits until everything is gone. Their data goes too, so they are killed at once."""
+    """Nothing comes between: another Ctrl-C waits until all is gone. The data goes too, so they are killed at once."""
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(each, signal.SIG_IGN) for each in signals]
     for member in members:

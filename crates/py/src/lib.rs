@@ -1,0 +1,46 @@
+//! The Python door: every module here converts arguments, asks the crate of the same name, and converts the answer back.
+//!
+//! It becomes `trimtab._core`, a flat module; `python/trimtab` sorts it into `trimtab.node`, `trimtab.sched`, `trimtab.net` and
+//! `trimtab.etcd`. A function is called as its Rust namesake; where that name says nothing without its module, the module comes
+//! first: `oom::burstable` is `oom_burstable`, `rescue::plan` is `rescue_plan`.
+#![allow(clippy::needless_pass_by_value, reason = "arguments come by value from PyO3")]
+#![allow(clippy::wrong_self_convention, reason = "PyO3 hands out self by reference, also to `to_dict`")]
+#![allow(clippy::trivially_copy_pass_by_ref, reason = "PyO3 hands out self by reference")]
+#![allow(clippy::unnecessary_wraps, reason = "a method that may raise returns a result, whatever it does today")]
+#![allow(
+    clippy::doc_link_with_quotes,
+    clippy::doc_markdown,
+    reason = "these are Python's docstrings: a list of texts is no link, a URL stands as it is"
+)]
+
+mod convert;
+mod error;
+mod etcd;
+mod etcd_data;
+mod net;
+mod node;
+mod oom_kill;
+mod quantity;
+mod sched;
+mod version;
+mod wait;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::{
+        etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
+        etcd_data::{PyClusterSeen, PyEvent, PyHeld, PyMemberSeen, PyMemberStatus, PyNotice, PyPlan, PyReport, PyReported, PyStep},
+        net::{PyClusterSize, PyLadder, PyLadderParams, PyLinearParams, PyMode},
+        node::{
+            PyContainerOom, PyOomRules, compute_qos, default_manifest, oom_burstable, oom_score_adj, oom_score_adjs, oom_score_adjs_many, pod_qos,
+            set_defaults,
+        },
+        oom_kill::{PyCandidate, PyOomDomain, PyVictim, kill_order, oom_badness, oom_score},
+        quantity::PyQuantity,
+        sched::{PyPercentage, PySampleRules, adaptive_percentage, next_start_node_index, num_feasible_nodes_to_find},
+        version::PyKubeVersion,
+    };
+}

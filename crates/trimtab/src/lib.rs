@@ -1,0 +1,55 @@
+//! The numbers that a Kubernetes cluster computes, and the maintenance that it needs: exactly as upstream, release by release.
+//!
+//! The nouns of every part stand here at the top: [`KubeVersion`], [`FeatureGates`], [`Quantity`], [`Bytes`], [`MilliCpu`], and
+//! [`Plan`] with its [`Report`]. The parts are modules, one feature each:
+//!
+//! | module | feature | what it answers | what it costs |
+//! |---|---|---|---|
+//! | `node` | `node`, on by default | class of a pod, `oom_score_adj`, who is killed first | no dependency of its own |
+//! | `sched` | `sched`, on by default | how many nodes the scheduler scores | no dependency of its own |
+//! | `net` | `net`, on by default | how many DNS replicas are wanted | no dependency of its own |
+//! | `etcd` | `etcd`, on by default | the rescue of an etcd that is out of space, as a plan | no dependency of its own |
+//! | `etcd::live` | `live` | the same on a real cluster: observe and apply | tokio, tonic, rustls; `protoc` to build |
+//!
+//! Everything but `live` is pure: no clock, no network, no file.
+//!
+//! ```
+//! # #[cfg(all(feature = "node", feature = "sched"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use trimtab::node::{defaults::PodForm, oom, qos};
+//! use trimtab::sched::{PercentageOfNodesToScore, SampleRules, num_feasible_nodes_to_find};
+//! use trimtab::view::Pod;
+//! use trimtab::{Bytes, FeatureGates, KubeVersion};
+//!
+//! let version: KubeVersion = "v1.34.2-gke.1".parse()?;
+//! let gates = FeatureGates::at(version);
+//!
+//! // As its author wrote it; the API server makes requests of the limits.
+//! let manifest = Pod::from_json(r#"{"metadata": {"name": "web"}, "spec": {"containers": [
+//!     {"name": "app", "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "4Gi"}}}
+//! ]}}"#)?;
+//! let pod = PodForm::Written.stored(&manifest, &gates);
+//! assert_eq!(qos::pod_qos(&pod, &gates).as_str(), "Burstable");
+//!
+//! let node = oom::MemoryCapacity::from_bytes("16Gi".parse::<Bytes>()?.get());
+//! assert_eq!(oom::oom_score_adj(&pod, "app", node, &gates)?, 750);
+//!
+//! let percentage = PercentageOfNodesToScore::global(0);
+//! assert_eq!(num_feasible_nodes_to_find(5_000, percentage, &SampleRules::at(version)), 500);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "node", feature = "sched")))]
+//! # fn main() {}
+//! ```
+
+pub use trimtab_core::{Bytes, Error, FeatureGates, Gate, Held, KubeVersion, MilliCpu, Outcome, Plan, Quantity, Report, Row, Since, Step};
+pub use trimtab_core::{amount, apply, error, gate, plan, quantity, since, version, view};
+
+#[cfg(feature = "etcd")]
+pub use trimtab_etcd_ops as etcd;
+#[cfg(feature = "net")]
+pub use trimtab_net_math as net;
+#[cfg(feature = "node")]
+pub use trimtab_node_math as node;
+#[cfg(feature = "sched")]
+pub use trimtab_sched_math as sched;

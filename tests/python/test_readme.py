@@ -1,0 +1,163 @@
+"""The repository's face tells the truth: what stands in its documents runs, and what they name is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from real_etcd import RealEtcd
+from trimtab import etcd
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+ANSIBLE = ROOT / "examples" / "ansible"
+QUOTA_BYTES = 16 * 1024 * 1024
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def the_block(language: str) -> str:
+    (block,) = blocks(language)
+    return block
+
+
+@pytest.fixture
+def full() -> Iterator[RealEtcd]:
+    """One member whose writes are refused."""
+    with RealEtcd(quota_bytes=QUOTA_BYTES) as cluster:
+        cluster.fill()
+        yield cluster
+
+
+# --- Rust
+
+
+def statements(lines: list[str]) -> list[str]:
+    """The lines of an example without indentation, and without the frame that makes a program of it."""
+    frame = {"", "fn main() -> Result<(), Box<dyn std::error::Error>> {", "Ok(())", "}"}
+    return [line.strip() for line in lines if line.strip() not in frame]
+
+
+def test_the_rust_example_is_the_one_that_the_facade_tests() -> None:
+    documentation = re.findall(r"^//! ?(.*)$", (ROOT / "crates/trimtab/src/lib.rs").read_text(), re.MULTILINE)
+    tested = "\n".join(documentation).split("```")[1].splitlines()
+    # What begins with `# ` is compiled and not shown.
+    shown = [line for line in tested if not re.match(r"\s*#( |$)", line)]
+    assert len(statements(shown)) > 10
+    assert statements(the_block("rust").splitlines()) == statements(shown)
+
+
+# --- Python
+
+
+def test_the_python_example_rescues_a_real_etcd(
+    full: RealEtcd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = etcd.Etcd
+    monkeypatch.setattr(etcd, "Etcd", lambda endpoints, *, ca, cert, key: real(full.endpoints))
+    names: dict[str, Any] = {}
+    exec(compile(the_block("python"), "README.md", "exec"), names)
+    assert names["report"].is_done, str(names["report"])
+    assert full.put("/registry/pods/accepted", b"x")
+    printed = capsys.readouterr().out
+    assert str(names["plan"]) in printed
+    assert str(names["report"]) in printed
+
+
+def test_the_plan_is_shown_as_it_is_printed() -> None:
+    assert the_block("text") == str(etcd.rescue_plan(etcd.example_out_of_space(), compact_to="head"))
+
+
+# --- Ansible
+
+
+def rescue(*arguments: str) -> tuple[int, dict[str, Any]]:
+    ran = subprocess.run(
+        [sys.executable, str(ANSIBLE / "rescue.py"), *arguments], capture_output=True, text=True, check=False
+    )
+    # Over ssh Ansible gives a script one stream for both: nothing but the JSON may be on it.
+    assert ran.stderr == ""
+    said: dict[str, Any] = json.loads(ran.stdout)
+    return ran.returncode, said
+
+
+def test_the_playbook_is_the_one_in_examples() -> None:
+    assert the_block("yaml") == (ANSIBLE / "rescue.yml").read_text()
+    (play,) = yaml.safe_load(the_block("yaml"))
+    script = play["tasks"][0]["ansible.builtin.script"]["cmd"].split()[0]
+    assert (ANSIBLE / script).is_file()
+
+
+def test_the_ansible_script_holds_back_plans_rescues_and_then_has_nothing_to_do(full: RealEtcd) -> None:
+    endpoint = ("--endpoint", full.endpoints[0])
+    code, said = rescue(*endpoint)
+    assert (code, said["changed"]) == (2, False)
+    assert any("held back" in line for line in said["plan"])
+
+    code, said = rescue(*endpoint, "--compact-to", "head", "--plan-only")
+    assert (code, said["changed"]) == (0, True)
+    assert not full.put("/registry/pods/refused", b"x")
+
+    code, said = rescue(*endpoint, "--compact-to", "head")
+    assert (code, said["changed"]) == (0, True), said
+    assert full.put("/registry/pods/accepted", b"x")
+
+    for again in ((), ("--plan-only",)):
+        code, said = rescue(*endpoint, "--compact-to", "head", *again)
+        assert (code, said["changed"]) == (3, False)
+
+
+def test_what_fails_in_the_ansible_script_is_told_as_json() -> None:
+    code, said = rescue("--endpoint", "http://127.0.0.1:1")
+    assert (code, said["changed"]) == (1, False)
+    assert "http://127.0.0.1:1 cannot be reached" in said["error"]
+    for wrong in ([], ["--endpoint", "ftp://127.0.0.1"], ["--endpoint", "127.0.0.1", "--cert", "no-such-file"]):
+        code, said = rescue(*wrong)
+        assert (code, said["changed"]) == (1, False)
+        assert said["error"]
+
+
+# --- what the documents name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_make_target_that_is_named_exists(document: str) -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = re.findall(r"(?:^|`|&& |\w=\w+ )make ([a-z-]+)", (ROOT / document).read_text(), re.MULTILINE)
+    assert named or document == "ARCHITECTURE.md"
+    assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_is_named_exists(document: str) -> None:
+    """Capitals stand for names of the reader's own; what is built is not looked for."""
+    text = (ROOT / document).read_text()
+    tops = "|".join(
+        re.escape(path.name) for path in ROOT.iterdir() if path.is_dir() and path.name not in ("target", ".testbed")
+    )
+    named = {path.rstrip("/.") for path in re.findall(rf"(?<![\w/.-])((?:{tops})/[\w./-]+)", text)}
+    named = {path for path in named if not re.search(r"[A-Z]{2}|1\.N|3\.N|RELEASE", path)}
+    assert len(named) > 1
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+def test_the_python_in_the_documents_compiles() -> None:
+    for document in DOCUMENTS:
+        for block in re.findall(r"^ *```python\n(.*?)^ *```$", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL):
+            compile(as_code(textwrap.dedent(block)), document, "exec")
+
+
+def as_code(block: str) -> str:
+    """A line of a dictionary, `"key": value,`, is shown without the dictionary."""
+    return re.sub(r'^("[^"]+": .*),$', r"{\1}", block, flags=re.MULTILINE)

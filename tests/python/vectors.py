@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""The Python half of the vector runner: every case of every topic, through the public API.
+
+    python tests/python/vectors.py [--topics node/qos,sched/executed_num_feasible_nodes]
+
+The directory is TRIMTAB_VECTORS, tests/vectors by default. One line `python node/qos: passed/total` per topic. A topic
+that no runner knows fails, and so does a directory without any topic, or a topic without a case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trimtab import InvalidInput, Quantity, net, node, sched
+
+Case = dict[str, Any]
+Judge = Callable[[Case, Any], Any]
+"""Takes the input of a case and what is expected, and gives what was got, in the shape of what is expected."""
+
+# Cases of the areas node and sched that name no release mean this one.
+DEFAULT_VERSION = "1.36"
+SHOWN_MISMATCHES = 5
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description="Runs the vectors through the Python API.")
+    parser.add_argument("--topics", help="only these, separated by commas; all of the directory otherwise")
+    wanted = parser.parse_args(arguments).topics
+    root = Path(os.environ.get("TRIMTAB_VECTORS") or Path(__file__).parents[1] / "vectors")
+    topics = wanted.split(",") if wanted else sorted(str(path.relative_to(root))[:-5] for path in root.glob("*/*.json"))
+    if not topics:
+        print(f"{root} holds no topic (AREA/TOPIC.json): point TRIMTAB_VECTORS at the vectors", file=sys.stderr)
+        return 1
+    # Every topic runs, whatever became of the one before.
+    passed = [run(topic, root / f"{topic}.json") for topic in topics]
+    return int(not all(passed))
+
+
+def run(topic: str, file: Path) -> bool:
+    cases: list[Case] = json.loads(file.read_text())
+    judge = TOPICS.get(topic)
+    if judge is None:
+        print(f"python {topic}: no runner knows this topic (tests/python/vectors.py)", file=sys.stderr)
+        print(f"python {topic}: 0/{max(len(cases), 1)}", flush=True)
+        return False
+    misses = [miss for case in cases if (miss := missed(judge, case))]
+    for miss in misses[:SHOWN_MISMATCHES]:
+        print(f"{topic}: {miss}", file=sys.stderr)
+    print(f"python {topic}: {len(cases) - len(misses)}/{len(cases)}", flush=True)
+    return bool(cases) and not misses
+
+
+def missed(judge: Judge, case: Case) -> str | None:
+    """What is wrong with a case, or nothing."""
+    expected = case["expected"]
+    try:
+        got = judge(case["input"], expected)
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+    if got == expected and type(got) is type(expected):
+        return None
+    return f"{case['id']}: expected {json.dumps(expected)}, got {json.dumps(got, default=repr)}"
+
+
+# --- node
+
+
+def release(given: Case) -> dict[str, Any]:
+    return {"version": given.get("version", DEFAULT_VERSION), "feature_gates": given.get("featureGates") or None}
+
+
+def qos(given: Case, expected: Any) -> Any:
+    match given["op"]:
+        case "compute_qos":
+            return node.compute_qos(given["pod"], **release(given))
+        case "qos":
+            return node.pod_qos(given["pod"], **release(given))
+        case "default_then_qos":
+            stored = node.set_defaults(given["pod"], **release(given))
+            stored["status"] = given["pod"].get("status", {})
+            return defaulted(stored, node.pod_qos(stored, **release(given)), expected, resources_alone=True)
+        case "api_create":
+            stored = node.default_manifest(given["pod"], **release(given))
+            return defaulted(stored, stored["status"]["qosClass"], expected, resources_alone=False)
+    raise LookupError(f"no runner knows the op {given['op']}")
+
+
+def defaulted(stored: Case, qos_class: str, expected: Case, *, resources_alone: bool) -> Case:
+    """The defaulted pod in the shape of the case; a container without resources may be spelt in two ways."""
+    spec = stored["spec"]
+    got: Case = {"qosClass": qos_class}
+    for name in ("containers", "initContainers"):
+        if name in expected:
+            got[name] = [
+                shaped(container, like, resources_alone=resources_alone)
+                for container, like in zip(spec.get(name) or [], expected[name], strict=True)
+            ]
+    if "podResources" in expected or spec.get("resources") is not None:
+        got["podResources"] = spec.get("resources")
+    return got
+
+
+def shaped(container: Case, like: Case, *, resources_alone: bool) -> Case:
+    resources = container.get("resources") or {}
+    if resources_alone:
+        return resources
+    named = {"name": container["name"]}
+    return {**named, "resources": resources} if resources or "resources" in like else named
+
+
+def oom_score_adj(given: Case, expected: Any) -> Any:
+    capacity = given["memoryCapacity"]
+    if isinstance(expected, dict) and "panic" in expected:
+        # Upstream panics; here it is a typed error.
+        try:
+            node.oom_score_adj(given["pod"], given["container"], memory_capacity=capacity, **release(given))
+        except InvalidInput:
+            return expected
+        return "no error"
+    return node.oom_score_adj(given["pod"], given["container"], memory_capacity=capacity, **release(given))
+
+
+def quantity(given: Case, expected: Any) -> Any:
+    match given["op"]:
+        case "parse":
+            try:
+                return described(Quantity(given["s"]), expected)
+            except InvalidInput as error:
+                # Compared by the name alone.
+                return {**expected, "error": error.error}
+        case "add":
+            return described(Quantity(given["a"]) + Quantity(given["b"]), expected)
+        case "sub":
+            return described(Quantity(given["a"]) - Quantity(given["b"]), expected)
+        case "cmp":
+            a, b = Quantity(given["a"]), Quantity(given["b"])
+            assert (a == b) == (hash(a) == hash(b))
+            return (a > b) - (a < b)
+        case "round_up":
+            rounded, exact = Quantity(given["s"]).round_up(given["scale"])
+            return {"exact": exact, "result": described(rounded, expected["result"])}
+    raise LookupError(f"no runner knows the op {given['op']}")
+
+
+def described(quantity: Quantity, expected: Case) -> Case:
+    got = {
+        "string": str(quantity),
+        "canonical": quantity.canonical(),
+        "format": quantity.format,
+        "value": str(quantity.value()),
+        "milli": str(quantity.milli_value()),
+        "micro": str(quantity.scaled_value(-6)),
+        "nano": str(quantity.scaled_value(-9)),
+        "scaled_kilo": str(quantity.scaled_value(3)),
+        "sign": quantity.sign,
+        "is_zero": quantity.is_zero,
+        "approx_float64": as_float(quantity.approximate_f64(), expected, "approx_float64"),
+        "float64_slow": as_float(float(quantity), expected, "float64_slow"),
+        # Informative: it says how upstream stores the number.
+        "stored_as_bigdec": expected.get("stored_as_bigdec"),
+    }
+    if quantity.as_int64() is not None:
+        got["as_int64"] = str(quantity.as_int64())
+    return got
+
+
+def as_float(number: float, expected: Case, field: str) -> str:
+    """The text of the case where it means this very float; Go and Python write floats differently."""
+    text = expected.get(field, "")
+    same = text and (float(text) == number or (math.isnan(float(text)) and math.isnan(number)))
+    return text if same else repr(number)
+
+
+# --- sched
+
+
+def num_feasible_nodes(given: Case, expected: Any) -> Any:
+    version = given.get("version", DEFAULT_VERSION)
+    if given.get("op") == "next_start_node_index":
+        return next_start_node_index(given, version)
+    return sched.num_feasible_nodes_to_find(given["num_all_nodes"], version=version, percentage=percentage(given))
+
+
+def percentage(given: Case) -> sched.PercentageOfNodesToScore:
+    both = given.get("global_percentage", given.get("percentage_of_nodes_to_score"))
+    return sched.PercentageOfNodesToScore(global_percentage=both, profile_percentage=given.get("profile_percentage"))
+
+
+def next_start_node_index(given: Case, version: str) -> Case:
+    """Upstream's test schedules pods one after the other, and every node that is looked at is feasible."""
+    nodes = given["num_all_nodes"]
+    found = sched.num_feasible_nodes_to_find(nodes, version=version, percentage=percentage(given))
+    index = 0
+    for _ in range(given["pods_scheduled"]):
+        index = sched.next_start_node_index(index, processed=found, num_all_nodes=nodes, version=version)
+    return {"feasible_found": found, "next_start_node_index": index}
+
+
+# --- net
+
+
+def cpa_linear(given: Case, expected: Any) -> Any:
+    if "json" in given:
+        return parsed(net.LinearParams, given["json"], expected)
+    if given.get("fn") == "single":
+        return single(given)
+    params = net.LinearParams.parse(json.dumps(given["params"]))
+    if "cores" in given:
+        return params.replicas(cores=given["cores"], nodes=given["nodes"])
+    return params.expected_replicas(size(given))
+
+
+def single(given: Case) -> int:
+    """Upstream's `getExpectedReplicasFromParam`, whose ratio the case names beside the parameters."""
+    params, ratio = given["params"], given["resources_per_replica"]
+    checked = net.LinearParams(cores_per_replica=ratio, min=params["min"], max=params["max"])
+    return checked.replicas_for("cores", given["resources"])
+
+
+def size(given: Case) -> net.ClusterSize:
+    schedulable = {name: given[name] for name in ("schedulable_cores", "schedulable_nodes")}
+    total = {name: given.get(name, 0) for name in ("total_cores", "total_nodes")}
+    return net.ClusterSize(**schedulable, **total)
+
+
+def parsed(kind: type[net.LinearParams] | type[net.LadderParams], text: str, expected: Case) -> Case:
+    try:
+        params = kind.parse(text).to_dict()
+    except InvalidInput:
+        return {**expected, "error": True}
+    got: Case = {"error": False}
+    if "params" in expected:
+        # Go's field names, of which the case holds a part.
+        named = {name[0].upper() + name[1:]: value for name, value in params.items()}
+        got["params"] = {name: named.get(name) for name in expected["params"]}
+    return got
+
+
+def cpa_ladder(given: Case, expected: Any) -> Any:
+    if "json" in given:
+        return parsed(net.LadderParams, given["json"], expected)
+    if "entries" in given:
+        return ladder(coresToReplicas=given["entries"]).replicas_for("cores", given["resources"])
+    if "config" in given:
+        return net.Mode.parse(given["mode"], json.dumps(given["config"])).expected_replicas(size(given))
+    if "status" in given:
+        status = {
+            "".join(f"_{c.lower()}" if c.isupper() else c for c in name)[1:]: n for name, n in given["status"].items()
+        }
+        fields = {name: value for name, value in given.items() if name != "status"}
+        return ladder(**fields).expected_replicas(size(status))
+    return [list(step) for step in ladder(**given).cores_to_replicas]
+
+
+def ladder(**fields: Any) -> net.Ladder:
+    return net.LadderParams.parse(json.dumps(fields)).sorted()
+
+
+TOPICS: dict[str, Judge] = {
+    "node/qos": qos,
+    "node/qos_by_release": qos,
+    "node/oom_score_adj": oom_score_adj,
+    "node/oom_score_adj_by_release": oom_score_adj,
+    "node/quantity": quantity,
+    "sched/executed_num_feasible_nodes": num_feasible_nodes,
+    "sched/num_feasible_nodes_by_release": num_feasible_nodes,
+    "sched/scheduler_num_feasible_nodes": num_feasible_nodes,
+    "net/cpa_linear": cpa_linear,
+    "net/cpa_ladder": cpa_ladder,
+    "net/executed_cpa_linear": cpa_linear,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
