@@ -1,8 +1,8 @@
 """What trimtab is for, on real servers, in about a minute.
 
 First an incident: a three-member etcd runs full, refuses writes, is rescued by a plan, and accepts writes again. Then a
-reading: a small cluster dump, and what its nodes, its scheduler and its DNS make of it in several releases. Exits 0 only
-when all of it was seen; what it started is gone afterwards.
+reading: a small cluster dump, and what its nodes, its scheduler and its DNS make of it in several releases. Exits 0
+only when all of it was seen; what it started is gone afterwards.
 """
 
 import json

@@ -1,4 +1,4 @@
-module trimtab.dev/oracle/bench_quantity
+module trimtab/oracle/bench_quantity
 
 go 1.26.0
 
