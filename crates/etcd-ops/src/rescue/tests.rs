@@ -97,14 +97,14 @@ proptest! {
     fn the_order_is_compact_then_followers_then_leader_then_disarm_then_prove(seen in cluster(), policy in policy()) {
         let Some(plan) = planned(&seen, &policy) else { return Ok(()) };
         let rank = |action: &Action| match action {
-            Action::Await { .. } => 0,
+            Action::Await { .. } => 0_u32,
             Action::Compact { .. } => 1,
             Action::Defragment { member, .. } if Some(*member) != seen.leader() => 2,
             Action::Defragment { .. } => 3,
             Action::Disarm { .. } => 4,
             Action::Prove { .. } => 5,
         };
-        let ranks: Vec<u8> = plan.steps.iter().map(|step| rank(&step.action)).collect();
+        let ranks: Vec<u32> = plan.steps.iter().map(|step| rank(&step.action)).collect();
         prop_assert!(ranks.is_sorted(), "{}", plan);
         let proofs = ranks.iter().filter(|rank| **rank == 5).count();
         prop_assert_eq!(proofs, usize::from(ranks.iter().any(|rank| *rank > 0)), "{}", plan);
