@@ -28,6 +28,11 @@ def endpoint(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+# A test run in the background of a shell ignores Ctrl-C, and its children inherit that: they listen again.
+LISTENS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
 OBSERVES = """
 import sys
 from trimtab import etcd
@@ -46,7 +51,7 @@ plan.apply(cluster, progress=lambda event: print("asking", event, flush=True))
 
 @pytest.mark.parametrize("program", [OBSERVES, APPLIES], ids=["observe", "apply"])
 def test_ctrl_c_ends_a_call_that_waits(program: str, silent: socket.socket) -> None:
-    command = [sys.executable, "-c", program, endpoint(silent)]
+    command = [sys.executable, "-c", LISTENS + program, endpoint(silent)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None

@@ -87,7 +87,7 @@ fn main() -> ExitCode {
             }
             survived += 1;
         }
-        println!("soak {name}: {survived}/{inputs}");
+        println!("soak {name}: {survived} of {inputs} inputs without a panic");
         good &= survived == inputs && inputs > 0;
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
