@@ -8,5 +8,6 @@ pub mod generate;
 pub mod oracle;
 #[cfg(feature = "live")]
 pub mod pki;
+pub mod random;
 pub mod topics;
 pub mod vectors;

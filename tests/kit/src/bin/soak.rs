@@ -5,43 +5,31 @@ use std::process::ExitCode;
 
 use trimtab_core::view::{Node, Pod};
 use trimtab_core::{KubeVersion, Quantity};
+use trimtab_kit::random::Rng;
 use trimtab_net_math::{LadderParams, LinearParams};
 
-/// `SplitMix64`.
-struct Rng(u64);
+/// Mostly bytes of the alphabet, else any.
+fn bytes(rng: &mut Rng, alphabet: &[u8], longest: usize) -> Vec<u8> {
+    let near = rng.percent(88);
+    (0..rng.index(longest + 1)).map(|_| if near { rng.pick(alphabet) } else { any(rng, 255) }).collect()
+}
 
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).unwrap_or(0)
-    }
-
-    /// Half of the time bytes of the alphabet, else any.
-    fn bytes(&mut self, alphabet: &[u8], longest: usize) -> Vec<u8> {
-        let near = !self.next().is_multiple_of(8);
-        let length = self.below(longest + 1);
-        (0..length).map(|_| if near { alphabet[self.below(alphabet.len())] } else { u8::try_from(self.next() & 255).unwrap_or(0) }).collect()
-    }
-
-    /// A good text with a few bytes changed, dropped or doubled.
-    fn mutated(&mut self, good: &str) -> Vec<u8> {
-        let mut bytes = good.as_bytes().to_vec();
-        for _ in 0..=self.below(4) {
-            let at = self.below(bytes.len());
-            match self.below(3) {
-                0 if !bytes.is_empty() => bytes[at] = u8::try_from(self.next() & 127).unwrap_or(0),
-                1 if !bytes.is_empty() => drop(bytes.remove(at)),
-                _ => bytes.insert(at, b"{}[]\":,0-e.KMi"[self.below(14)]),
-            }
+/// A good text with a few bytes changed, dropped or doubled.
+fn mutated(rng: &mut Rng, good: &str) -> Vec<u8> {
+    let mut bytes = good.as_bytes().to_vec();
+    for _ in 0..=rng.index(4) {
+        let at = rng.index(bytes.len());
+        match rng.below(3) {
+            0 => bytes[at] = any(rng, 127),
+            1 => drop(bytes.remove(at)),
+            _ => bytes.insert(at, rng.pick(b"{}[]\":,0-e.KMi")),
         }
-        bytes
     }
+    bytes
+}
+
+fn any(rng: &mut Rng, highest: u8) -> u8 {
+    u8::try_from(rng.below(u64::from(highest) + 1)).unwrap_or(highest)
 }
 
 const POD: &str = r#"{"metadata":{"name":"a"},"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"100m","memory":"1Gi"},"limits":{"cpu":1}}}],"initContainers":[{"name":"i","restartPolicy":"Always"}],"resources":{"limits":{"memory":"2Gi"}},"priority":2000000000},"status":{"qosClass":"Burstable"}}"#;
@@ -54,7 +42,7 @@ type Parser = (&'static str, fn(&mut Rng) -> Vec<u8>, fn(&[u8]));
 const PARSERS: [Parser; 6] = [
     (
         "quantity",
-        |rng| rng.bytes(b"0123456789.+-eEinumkKMGTP ", 40),
+        |rng| bytes(rng, b"0123456789.+-eEinumkKMGTP ", 40),
         |bytes| {
             if let Ok(quantity) = Quantity::from_bytes(bytes) {
                 // Whatever was read can be used, and comes back equal.
@@ -64,11 +52,11 @@ const PARSERS: [Parser; 6] = [
             }
         },
     ),
-    ("version", |rng| rng.bytes(b"v0123456789.+-gke", 24), |bytes| drop(String::from_utf8_lossy(bytes).parse::<KubeVersion>())),
-    ("pod", |rng| rng.mutated(POD), |bytes| drop(Pod::from_json(&String::from_utf8_lossy(bytes)))),
-    ("node", |rng| rng.mutated(NODE), |bytes| drop(Node::from_json(&String::from_utf8_lossy(bytes)))),
-    ("linear", |rng| rng.mutated(LINEAR), |bytes| drop(LinearParams::parse(&String::from_utf8_lossy(bytes)))),
-    ("ladder", |rng| rng.mutated(LADDER), |bytes| drop(LadderParams::parse(&String::from_utf8_lossy(bytes)))),
+    ("version", |rng| bytes(rng, b"v0123456789.+-gke", 24), |bytes| drop(String::from_utf8_lossy(bytes).parse::<KubeVersion>())),
+    ("pod", |rng| mutated(rng, POD), |bytes| drop(Pod::from_json(&String::from_utf8_lossy(bytes)))),
+    ("node", |rng| mutated(rng, NODE), |bytes| drop(Node::from_json(&String::from_utf8_lossy(bytes)))),
+    ("linear", |rng| mutated(rng, LINEAR), |bytes| drop(LinearParams::parse(&String::from_utf8_lossy(bytes)))),
+    ("ladder", |rng| mutated(rng, LADDER), |bytes| drop(LadderParams::parse(&String::from_utf8_lossy(bytes)))),
 ];
 
 fn main() -> ExitCode {
@@ -77,7 +65,7 @@ fn main() -> ExitCode {
     let (inputs, seed) = (value("--inputs").unwrap_or(1_000_000), value("--seed").unwrap_or(20_261_124));
     let mut good = true;
     for (name, make, parse) in PARSERS {
-        let mut rng = Rng(seed);
+        let mut rng = Rng::new(seed);
         let mut survived: u64 = 0;
         for _ in 0..inputs {
             let bytes = make(&mut rng);
