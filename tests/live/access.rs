@@ -150,3 +150,32 @@ async fn a_plan_of_another_cluster_is_refused() {
     assert!(report.to_string().contains("refused: not true that it is cluster"), "{report}");
     drop((full, other, etcd));
 }
+
+/// A balancer on loopback: each new connection goes to the next member.
+async fn balancer(cluster: &Cluster) -> String {
+    let members: Vec<String> = cluster.endpoints().iter().map(|endpoint| endpoint.replace("http://", "")).collect();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for member in members.iter().cycle() {
+            let Ok((mut client, _)) = listener.accept().await else { return };
+            let Ok(mut server) = tokio::net::TcpStream::connect(member).await else { return };
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    endpoint
+}
+
+#[tokio::test]
+async fn behind_a_balancer_each_member_is_still_defragmented_once_and_by_its_own_endpoint() {
+    let (cluster, _) = scene::out_of_space(VERSIONS[1], 3).await;
+    let balanced = balancer(&cluster).await;
+    let mut etcd = Etcd::new(Access::to([&balanced]).unwrap()).unwrap();
+    let plan = scene::plan_to_head(&mut etcd).await;
+    let report = plan.apply(&mut etcd, |_| {}).await;
+    assert!(report.is_done(), "{plan}{report}");
+    scene::assert_rescued(&cluster, &mut etcd).await;
+    for endpoint in cluster.endpoints() {
+        assert_eq!(scene::defragmentations(&endpoint), 1, "{endpoint}");
+    }
+}

@@ -278,18 +278,6 @@ async fn a_dropped_run_leaves_a_defragmentation_that_is_waited_for_and_not_asked
         let defragmented = report.steps.iter().any(|step| matches!(step.action, Action::Defragment { member, .. } if member == begun));
         // Where the call had reached the member, it is not asked again; where it had not, it has to be asked now.
         let endpoint = &seen.member(begun).unwrap().client_urls[0];
-        assert_eq!(defragmentations(endpoint), 1, "{version}: asked once in all (in the second run: {defragmented}); {said:?}");
+        assert_eq!(scene::defragmentations(endpoint), 1, "{version}: asked once in all (in the second run: {defragmented}); {said:?}");
     }
-}
-
-/// How often a member has defragmented since it started, by its own metrics.
-fn defragmentations(endpoint: &str) -> u64 {
-    use std::io::{Read, Write};
-    let address = endpoint.strip_prefix("http://").unwrap();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("etcd_disk_backend_defrag_duration_seconds_count ")).unwrap();
-    line.trim().parse().unwrap()
 }

@@ -133,6 +133,16 @@ pub enum Error {
         /// Its own.
         found: String,
     },
+    /// An endpoint leads to another member than the one that is meant: a balancer, or an address that was given to somebody else.
+    #[error("{endpoint} leads to member {found} and not to {expected}: give each member's own endpoint, not a balancer's")]
+    AnotherMember {
+        /// The endpoint.
+        endpoint: String,
+        /// The member that is meant.
+        expected: String,
+        /// The one that answered.
+        found: String,
+    },
     /// None of the endpoints answered.
     #[error("no endpoint answered: {}", .troubles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     NoEndpoint {

@@ -219,7 +219,8 @@ fn etcd_class(error: &etcd::Error) -> Class {
         etcd::Error::InvalidEndpoint { .. }
         | etcd::Error::InvalidPolicy { .. }
         | etcd::Error::InvalidCredentials { .. }
-        | etcd::Error::AnotherCluster { .. } => Class::InvalidInput,
+        | etcd::Error::AnotherCluster { .. }
+        | etcd::Error::AnotherMember { .. } => Class::InvalidInput,
         etcd::Error::ClientCertificateExpired { .. } | etcd::Error::ServerCertificate { .. } | etcd::Error::ClientCertificateRejected { .. } => {
             Class::TlsError
         }

@@ -58,3 +58,15 @@ pub async fn assert_rescued(cluster: &Cluster, etcd: &mut Etcd) {
         assert_eq!(kept.count(), 10, "a live key was lost");
     }
 }
+
+/// How often a member has defragmented since it started, by its own metrics.
+pub fn defragmentations(endpoint: &str) -> u64 {
+    use std::io::{Read, Write};
+    let address = endpoint.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("etcd_disk_backend_defrag_duration_seconds_count ")).unwrap();
+    line.trim().parse().unwrap()
+}

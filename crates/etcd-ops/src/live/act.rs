@@ -85,7 +85,7 @@ impl Etcd {
 
     async fn defragment(&mut self, member: MemberId, progress: Progress<'_>) -> Result<(), Error> {
         let link = self.member_link(member).await?;
-        let before = self.status_of(&link).await?;
+        let before = self.status_of(&link, member).await?;
         let deadline = deadline_for(before.db_size_bytes);
         let request = |mut client: etcd_client::Client| async move { client.defragment().await.map(|_| ()) };
         match with_ticks(link.call_within("Defragment", deadline, request), progress, "defragmenting").await {
@@ -120,14 +120,15 @@ impl Etcd {
                 }
                 progress(format!("catching up: {} raft entries behind", seen.lag(status)));
             } else if Instant::now() >= until {
-                return self.status_of(link).await;
+                return self.status_of(link, member).await;
             }
             sleep(Duration::from_millis(250)).await;
         }
     }
 
-    async fn status_of(&mut self, link: &Link) -> Result<MemberStatus, Error> {
+    async fn status_of(&mut self, link: &Link, member: MemberId) -> Result<MemberStatus, Error> {
         let status = link.call("Status", |mut client| async move { client.status().await }).await?;
+        super::observe::check_responder(member, link, &status)?;
         Ok(super::observe::read_status(&status, crate::cluster::Quota::Disabled))
     }
 

@@ -3,7 +3,7 @@
 use std::mem::discriminant;
 use std::time::Duration;
 
-use etcd_client::{AlarmAction, AlarmType, GetOptions, MemberListResponse, ResponseHeader};
+use etcd_client::{AlarmAction, AlarmType, GetOptions, MemberListResponse, ResponseHeader, StatusResponse};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
@@ -173,10 +173,7 @@ async fn member_state(id: MemberId, links: Vec<Result<Link, Error>>) -> (MemberS
 async fn status(id: MemberId, link: &Link) -> Result<MemberState, Error> {
     let late = match link.call("Status", |mut client| async move { client.status().await }).await {
         Ok(status) => {
-            let responder = MemberId(status.header().map_or(0, ResponseHeader::member_id));
-            if responder != id {
-                return Err(Error::UnknownMember { member: id.to_string() });
-            }
+            check_responder(id, link, &status)?;
             let quota = quota(link, status.version(), status.db_size_quota()).await;
             return Ok(MemberState::Answers(read_status(&status, quota)));
         }
@@ -223,6 +220,15 @@ async fn identity(link: &Link) -> Result<Identity, Error> {
     }
 }
 
+/// A balancer may lead anywhere; what is asked of one member must not reach another.
+pub(super) fn check_responder(expected: MemberId, link: &Link, status: &StatusResponse) -> Result<(), Error> {
+    let found = MemberId(status.header().map_or(0, ResponseHeader::member_id));
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::AnotherMember { endpoint: link.endpoint.clone(), expected: expected.to_string(), found: found.to_string() })
+}
+
 fn read_member_list(list: &MemberListResponse) -> Identity {
     let (cluster_id, responder, age) =
         list.header().map_or((0, 0, (0, 0)), |header| (header.cluster_id(), header.member_id(), (header.raft_term(), header.revision())));
@@ -245,7 +251,7 @@ fn check_same_cluster(endpoint: &str, best: Option<&Identity>, found: &Identity)
     }
 }
 
-pub(super) fn read_status(status: &etcd_client::StatusResponse, quota: Quota) -> MemberStatus {
+pub(super) fn read_status(status: &StatusResponse, quota: Quota) -> MemberStatus {
     MemberStatus {
         version: status.version().to_owned(),
         db_size_bytes: status.db_size(),
