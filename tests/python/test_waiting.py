@@ -140,10 +140,10 @@ def test_a_plan_on_a_cluster_that_never_answers_is_a_report(silent: socket.socke
     report = plan.apply(etcd.Etcd(endpoint(silent), call_deadline=0.2), progress=events.append)
     assert not report.is_done
     assert report.acted == 0
-    assert [step.outcome["outcome"] for step in report.steps] == ["failed"] + ["notReached"] * 5
+    assert [step.outcome["outcome"] for step in report.steps] == ["failed"] + ["notReached"] * (len(plan.steps) - 1)
     assert report.steps[0].outcome["failure"]["error"] == "deadline"
     assert report.stopped_at == report.steps[0]
-    assert [event.event for event in events] == ["begun"] + ["ended"] * 6
+    assert [event.event for event in events] == ["begun"] + ["ended"] * len(plan.steps)
     assert events[1].outcome == report.steps[0].outcome
 
 

@@ -153,6 +153,13 @@ fn a_defragmentation_that_is_running_is_waited_for() {
 }
 
 #[test]
+fn a_busy_member_of_a_healthy_cluster_is_only_waited_for() {
+    let mut seen = example::healthy();
+    seen.members[1].state = MemberState::Defragmenting;
+    assert_snapshot!(transcript(&seen, CompactTo::Head));
+}
+
+#[test]
 fn a_policy_that_cannot_be_followed_says_what_would_be_right() {
     let seen = example::out_of_space();
     let with = |compact_to, max_percent| plan(&seen, &RescuePolicy { compact_to, max_percent, ..RescuePolicy::default() }).unwrap_err().to_string();

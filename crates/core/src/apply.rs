@@ -82,18 +82,24 @@ async fn take<D: Domain, S: Site<D>>(step: &Step<D>, site: &mut S, acted: &[D::A
         Ok(seen) => seen,
         Err(failure) => return Outcome::Failed { failure },
     };
+    let (identity, others): (Vec<_>, Vec<_>) = step.guards.iter().partition(|guard| D::is_identity(guard));
+    if let Some(refused) = first_refusal(&identity, &seen) {
+        return refused;
+    }
     if D::effect_holds(&step.action, &seen, acted) {
         return Outcome::Done { acted: false };
     }
-    for guard in &step.guards {
-        if let Err(found) = D::check(guard, &seen) {
-            return Outcome::Refused { guard: guard.clone(), found };
-        }
+    if let Some(refused) = first_refusal(&others, &seen) {
+        return refused;
     }
     match site.act(&step.action, progress).await {
         Ok(()) => Outcome::Done { acted: true },
         Err(failure) => Outcome::Failed { failure },
     }
+}
+
+fn first_refusal<D: Domain>(guards: &[&D::Guard], seen: &D::Seen) -> Option<Outcome<D>> {
+    guards.iter().find_map(|guard| D::check(guard, seen).err().map(|found| Outcome::Refused { guard: (*guard).clone(), found }))
 }
 
 impl<D: Domain> Plan<D> {
@@ -150,6 +156,10 @@ mod tests {
 
         fn check(guard: &Word, seen: &Vec<String>) -> Result<(), Word> {
             if seen.contains(&guard.0) { Ok(()) } else { Err(word("off")) }
+        }
+
+        fn is_identity(guard: &Word) -> bool {
+            guard.0 == "this house"
         }
 
         fn is_obstacle(reason: &Word) -> bool {
@@ -230,6 +240,17 @@ mod tests {
         assert_eq!(outcomes, ["already so, nothing done", "refused: not true that mains: off", "not reached"]);
         assert_eq!(room.on, ["a"]);
         assert!(!report.is_done());
+    }
+
+    #[test]
+    fn in_another_house_nothing_holds_already() {
+        let mut plan = plan();
+        plan.steps.iter_mut().for_each(|step| step.guards.push(word("this house")));
+        let (report, _) = run(&plan, &mut room(&["mains", "a", "b", "c"]));
+        assert!(!report.is_done());
+        assert_eq!(report.steps[0].outcome.to_string(), "refused: not true that this house: off");
+        let (report, _) = run(&plan, &mut room(&["this house", "a", "b", "c"]));
+        assert!(report.is_done(), "what holds already needs no mains: {report}");
     }
 
     #[test]

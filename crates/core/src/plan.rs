@@ -42,6 +42,13 @@ pub trait Domain: Clone + Debug + PartialEq + Send + Sync {
     /// What was found instead.
     fn check(guard: &Self::Guard, seen: &Self::Seen) -> Result<(), Self::Refusal>;
 
+    /// Whether this guard tells what the plan is about at all. Such a guard is checked before anything else: on another cluster no
+    /// effect "already holds".
+    fn is_identity(guard: &Self::Guard) -> bool {
+        let _ = guard;
+        false
+    }
+
     /// Whether something that is held back for this reason keeps the goal of the plan out of reach; false where it only needs nothing.
     fn is_obstacle(reason: &Self::Reason) -> bool;
 

@@ -262,7 +262,7 @@ impl MemberStatus {
     /// The bytes that no data lives in, as far as the member knows; never more than there are.
     #[must_use]
     pub fn free_bytes(&self) -> i64 {
-        (self.db_size_bytes - self.db_size_in_use_bytes).max(0)
+        self.db_size_bytes.saturating_sub(self.db_size_in_use_bytes).max(0)
     }
 
     /// Whether its database is at or over its quota, so that its next write is refused.

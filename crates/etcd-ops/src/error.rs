@@ -133,6 +133,12 @@ pub enum Error {
         /// Its own.
         found: String,
     },
+    /// A member was added to the list and has never started, so it has neither a name nor client URLs.
+    #[error("member {member} was added and has never started: start it, or remove it from the cluster")]
+    NeverStarted {
+        /// Which.
+        member: String,
+    },
     /// An endpoint leads to another member than the one that is meant: a balancer, or an address that was given to somebody else.
     #[error("{endpoint} leads to member {found} and not to {expected}: give each member's own endpoint, not a balancer's")]
     AnotherMember {

@@ -41,6 +41,8 @@ pub struct Etcd {
     links: HashMap<String, Link>,
     /// Which endpoint leads to which member, as far as the last observation knows.
     routes: HashMap<MemberId, String>,
+    /// Whether this run has seen the members' compactions come to rest.
+    settled: bool,
 }
 
 impl Etcd {
@@ -51,7 +53,7 @@ impl Etcd {
     /// [`Error::ClientCertificateExpired`] where our own certificate is not valid now.
     pub fn new(access: Access) -> Result<Self, Error> {
         let tls = Tls::prepare(&access)?;
-        Ok(Self { access, tls, links: HashMap::new(), routes: HashMap::new() })
+        Ok(Self { access, tls, links: HashMap::new(), routes: HashMap::new(), settled: false })
     }
 
     /// The connection to an endpoint, made on first use. With a user it logs in, at that member, since tokens are a member's own.

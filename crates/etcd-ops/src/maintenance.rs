@@ -158,6 +158,8 @@ pub enum Refusal {
         db_size_bytes: Option<i64>,
         /// What it has to stay under, where its quota is known.
         limit_bytes: Option<i64>,
+        /// How much of it is free: what another defragmentation would give back.
+        free_bytes: i64,
     },
 }
 
@@ -208,15 +210,20 @@ impl Domain for Maintenance {
                 Alarms::Listed { .. } => !seen.alarms_of(AlarmKind::NoSpace).any(|alarm| alarm.member == *member),
                 Alarms::Unknown { .. } => false,
             },
-            // Where nothing was done there is nothing to prove, and no write.
-            Action::Prove { .. } => acted.is_empty(),
+            // Where nothing was done there is nothing to prove, and no write; unless writes are refused all the same.
+            Action::Prove { .. } => acted.is_empty() && is_in_space(seen),
         }
+    }
+
+    fn is_identity(guard: &Guard) -> bool {
+        matches!(guard, Guard::Cluster { .. })
     }
 
     fn is_obstacle(reason: &Reason) -> bool {
         match reason {
             Reason::NotOutOfSpace { .. } | Reason::AlreadyCompact { .. } | Reason::Defragmenting | Reason::Learner => false,
-            Reason::AlarmsUnknown { .. }
+            Reason::WaitFirst
+            | Reason::AlarmsUnknown { .. }
             | Reason::Corrupt { .. }
             | Reason::NoLeader
             | Reason::Silent { .. }
@@ -267,9 +274,12 @@ pub(crate) fn limit_bytes(quota: &Quota, max_percent: u8) -> Option<i64> {
     }
 }
 
+/// Free pages that no defragmentation takes away: a new file of 20 KiB has 8 KiB of them.
+const FEW_BYTES: i64 = 64 * 1024;
+
 /// Whether the file looks as it does after a defragmentation: at most a tenth of it is free.
 pub(crate) fn is_compact(status: &MemberStatus) -> bool {
-    status.free_bytes() <= status.db_size_bytes / 10
+    status.free_bytes() <= (status.db_size_bytes / 10).max(FEW_BYTES)
 }
 
 /// A file never shrinks but by a defragmentation (or a snapshot from the leader, which is as good), so one that is smaller than
@@ -282,10 +292,16 @@ fn was_defragmented(status: &MemberStatus, planned_size_bytes: Option<i64>, limi
 }
 
 fn is_back(seen: &ClusterSeen, member: MemberId) -> bool {
-    seen.member(member).is_some_and(|member| match member.state {
+    seen.member(member).is_none_or(|member| match member.state {
         MemberState::Answers(_) | MemberState::Silent { .. } => true,
         MemberState::Defragmenting | MemberState::Blocked { .. } => false,
     })
+}
+
+/// Whether writes are accepted, as far as can be seen.
+fn is_in_space(seen: &ClusterSeen) -> bool {
+    let small = !seen.answering().any(|(_, status)| status.is_over_quota());
+    small && alarms_known(seen).is_ok() && none_listed(seen, AlarmKind::NoSpace).is_ok()
 }
 
 fn alarms_known(seen: &ClusterSeen) -> Result<(), Refusal> {
@@ -317,7 +333,11 @@ pub(crate) fn silent_voters(seen: &ClusterSeen, except: Option<MemberId>) -> Vec
     seen.voters().filter(|voter| Some(voter.id) != except && voter.status().is_none()).map(|voter| voter.id).collect()
 }
 
+/// The member itself has to answer too: what hangs may be defragmenting already, and nothing is known of its lag.
 fn check_quorum_without(member: MemberId, seen: &ClusterSeen) -> Result<(), Refusal> {
+    if seen.member(member).and_then(|member| member.status()).is_none() {
+        return Err(Refusal::Silent { members: vec![member] });
+    }
     let silent = silent_voters(seen, Some(member));
     let others = seen.voters().filter(|voter| voter.id != member && voter.status().is_some()).count();
     if others >= seen.quorum() { Ok(()) } else { Err(Refusal::QuorumLost { others, quorum: seen.quorum(), silent }) }
@@ -334,14 +354,14 @@ fn check_lag(max_entries: u64, seen: &ClusterSeen) -> Result<(), Refusal> {
 fn check_under_quota(max_percent: u8, member: MemberId, status: Option<&MemberStatus>) -> Result<(), Refusal> {
     let db_size_bytes = status.map(|status| status.db_size_bytes);
     let Some(status) = status else {
-        return Err(Refusal::TooBig { member, db_size_bytes, limit_bytes: None });
+        return Err(Refusal::TooBig { member, db_size_bytes, limit_bytes: None, free_bytes: 0 });
     };
     let limit_bytes = limit_bytes(&status.quota, max_percent);
     let fits = match status.quota {
         Quota::Disabled => true,
         Quota::Bytes { .. } | Quota::Unknown { .. } => limit_bytes.is_some_and(|limit| status.db_size_bytes < limit),
     };
-    if fits { Ok(()) } else { Err(Refusal::TooBig { member, db_size_bytes, limit_bytes }) }
+    if fits { Ok(()) } else { Err(Refusal::TooBig { member, db_size_bytes, limit_bytes, free_bytes: status.free_bytes() }) }
 }
 
 impl fmt::Display for Action {
@@ -351,7 +371,7 @@ impl fmt::Display for Action {
             Self::Compact { revision } => write!(f, "compact to revision {revision}"),
             Self::Defragment { planned_size_bytes: Some(size), .. } => write!(f, "defragment ({} now)", Mib(*size)),
             Self::Defragment { planned_size_bytes: None, .. } => f.write_str("defragment"),
-            Self::Disarm { .. } => f.write_str("disarm NOSPACE"),
+            Self::Disarm { .. } => f.write_str("disarm NOSPACE where it is listed"),
             Self::Prove { members } => write!(f, "prove it: write, read back and remove a key through {}", counted(members.len(), "member")),
         }
     }
@@ -391,10 +411,13 @@ impl fmt::Display for Refusal {
             Self::Silent { members } => write!(f, "no answer from {}", listed(members)),
             Self::Lagging { member, entries } => write!(f, "{member} is {entries} raft entries behind"),
             Self::TooBig { member, db_size_bytes: None, .. } => write!(f, "the size of {member} is unknown"),
-            Self::TooBig { member, db_size_bytes: Some(size), limit_bytes: Some(limit) } => {
+            Self::TooBig { member, db_size_bytes: Some(size), limit_bytes: Some(limit), free_bytes } if *free_bytes > size / 10 => {
+                write!(f, "{member} has {}, the limit is {}, and {} are free: observe and plan again", Mib(*size), Mib(*limit), Mib(*free_bytes))
+            }
+            Self::TooBig { member, db_size_bytes: Some(size), limit_bytes: Some(limit), .. } => {
                 write!(f, "{member} has {}, the limit is {}: compact further by name, or raise the quota", Mib(*size), Mib(*limit))
             }
-            Self::TooBig { member, db_size_bytes: Some(size), limit_bytes: None } => {
+            Self::TooBig { member, db_size_bytes: Some(size), limit_bytes: None, .. } => {
                 write!(f, "{member} has {} and its quota is unknown", Mib(*size))
             }
         }

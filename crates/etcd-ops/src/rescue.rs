@@ -15,7 +15,7 @@
 //!
 //! let by_name = RescuePolicy { compact_to: CompactTo::Head, ..RescuePolicy::default() };
 //! let plan = rescue::plan(&seen, &by_name)?;
-//! assert_eq!(plan.steps.len(), 6); // compact, defragment three members, disarm, prove
+//! assert_eq!(plan.steps.len(), 8); // compact, defragment and disarm three members, prove
 //! # Ok::<(), trimtab_etcd_ops::Error>(())
 //! ```
 
@@ -72,7 +72,7 @@ impl Default for RescuePolicy {
 pub fn plan(seen: &ClusterSeen, policy: &RescuePolicy) -> Result<RescuePlan, Error> {
     check_policy(policy, seen)?;
     let mut plan = Plan { subject: format!("rescue of etcd cluster {}", seen.cluster_id), notices: Vec::new(), steps: Vec::new(), held: Vec::new() };
-    plan.steps.extend(busy(seen).map(await_step));
+    plan.steps.extend(busy(seen).map(|member| await_step(member, seen)));
     let reasons = obstacles(seen, policy);
     if reasons.is_empty() {
         fill(&mut plan, seen, policy);
@@ -91,6 +91,8 @@ pub enum Reason {
         /// The fullest database, in percent of its quota, cut off; none where quotas are disabled.
         fullest_percent: Option<i64>,
     },
+    /// Nothing says that the cluster is out of space, but a member is busy and cannot tell its size: only the wait is planned.
+    WaitFirst,
     /// The alarm list could not be had.
     AlarmsUnknown {
         /// Why.
@@ -182,8 +184,8 @@ fn busy(seen: &ClusterSeen) -> impl Iterator<Item = &MemberSeen> {
     })
 }
 
-fn await_step(member: &MemberSeen) -> Step<Maintenance> {
-    Step { target: member.title(), action: Action::Await { member: member.id }, guards: Vec::new() }
+fn await_step(member: &MemberSeen, seen: &ClusterSeen) -> Step<Maintenance> {
+    Step { target: member.title(), action: Action::Await { member: member.id }, guards: vec![Guard::Cluster { id: seen.cluster_id }] }
 }
 
 /// Everything that forbids the rescue as a whole.
@@ -198,8 +200,9 @@ fn obstacles(seen: &ClusterSeen, policy: &RescuePolicy) -> Vec<Held<Maintenance>
         held.push(cluster(Reason::Corrupt { members: corrupt }));
     }
     held.extend(seen.members.iter().filter_map(|member| held_for_silence(member, seen)));
-    if held.is_empty() && !is_out_of_space(seen) && busy(seen).next().is_none() {
-        return vec![cluster(Reason::NotOutOfSpace { fullest_percent: fullest_percent(seen) })];
+    if held.is_empty() && !is_out_of_space(seen) {
+        let reason = if busy(seen).next().is_none() { Reason::NotOutOfSpace { fullest_percent: fullest_percent(seen) } } else { Reason::WaitFirst };
+        return vec![cluster(reason)];
     }
     if seen.leader().is_none() {
         held.push(cluster(Reason::NoLeader));
@@ -287,13 +290,24 @@ fn fill(plan: &mut RescuePlan, seen: &ClusterSeen, policy: &RescuePolicy) {
     }
     defragment_steps(plan, seen, policy, compaction.is_some(), &guards);
     let settled = [guards.clone(), vec![Guard::EveryVoterAnswers, Guard::UnderQuota { max_percent: policy.max_percent }]].concat();
-    for alarm in seen.alarms_of(AlarmKind::NoSpace) {
-        let target = seen.member(alarm.member).map_or_else(|| format!("member {} (not in the member list)", alarm.member), MemberSeen::title);
-        plan.steps.push(Step { target, action: Action::Disarm { member: alarm.member }, guards: settled.clone() });
+    for member in possibly_armed(seen) {
+        let target = seen.member(member).map_or_else(|| format!("member {member} (not in the member list)"), MemberSeen::title);
+        plan.steps.push(Step { target, action: Action::Disarm { member }, guards: settled.clone() });
     }
     let members = seen.voters().map(|voter| voter.id).collect();
     let guards = [guards, vec![Guard::EveryVoterAnswers, Guard::NoNoSpaceAlarm]].concat();
     plan.steps.push(Step { target: "cluster".to_owned(), action: Action::Prove { members }, guards });
+}
+
+/// Every member, since a write that is refused meanwhile raises the alarm under another id, and whatever else is listed.
+fn possibly_armed(seen: &ClusterSeen) -> Vec<MemberId> {
+    let mut members: Vec<MemberId> = seen.members.iter().map(|member| member.id).collect();
+    for alarm in seen.alarms_of(AlarmKind::NoSpace) {
+        if !members.contains(&alarm.member) {
+            members.push(alarm.member);
+        }
+    }
+    members
 }
 
 /// What every step is guarded by.
@@ -372,6 +386,7 @@ impl fmt::Display for Reason {
                 write!(f, "not out of space: no NOSPACE alarm, the fullest database is at {percent} % of its quota")
             }
             Self::NotOutOfSpace { fullest_percent: None } => f.write_str("not out of space: no NOSPACE alarm, and no quota is in force"),
+            Self::WaitFirst => f.write_str("no sign of a lack of space as long as a member is busy: observe and plan again when it answers"),
             Self::AlarmsUnknown { trouble } => write!(f, "the alarm list is not to be had, so nothing is safe: {trouble}"),
             Self::Corrupt { members } => {
                 write!(f, "CORRUPT is listed under {}: find the member whose HashKV differs and replace it first", listed(members))

@@ -132,7 +132,7 @@ fn tell(progress: &Progress, plan: &RescuePlan, event: &Event<'_, Maintenance>) 
 /// True
 /// >>> plan = etcd.rescue_plan(seen, compact_to="head")
 /// >>> [step.action["action"] for step in plan.steps]
-/// ['compact', 'defragment', 'defragment', 'defragment', 'disarm', 'prove']
+/// ['compact', 'defragment', 'defragment', 'defragment', 'disarm', 'disarm', 'disarm', 'prove']
 #[pyfunction]
 #[pyo3(signature = (seen, *, compact_to = Until::KUBERNETES, max_percent = 80, max_lag_entries = 1000), text_signature = "(seen, *, compact_to='kubernetes', max_percent=80, max_lag_entries=1000)")]
 pub(crate) fn rescue_plan(seen: &Bound<'_, PyClusterSeen>, compact_to: Until, max_percent: i64, max_lag_entries: u64) -> PyResult<PyPlan> {

@@ -61,12 +61,17 @@ pub async fn assert_rescued(cluster: &Cluster, etcd: &mut Etcd) {
 
 /// How often a member has defragmented since it started, by its own metrics.
 pub fn defragmentations(endpoint: &str) -> u64 {
+    metric(endpoint, "etcd_disk_backend_defrag_duration_seconds_count").parse().unwrap()
+}
+
+/// A member's metric of that name, as it is written.
+pub fn metric(endpoint: &str, name: &str) -> String {
     use std::io::{Read, Write};
     let address = endpoint.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(stream, "GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("etcd_disk_backend_defrag_duration_seconds_count ")).unwrap();
-    line.trim().parse().unwrap()
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("{endpoint} has no {name}")).trim().to_owned()
 }

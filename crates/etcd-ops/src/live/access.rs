@@ -79,14 +79,14 @@ impl Access {
     /// of their own, by the size of the database.
     #[must_use]
     pub fn with_call_deadline(mut self, deadline: Duration) -> Self {
-        self.call_deadline = deadline;
+        self.call_deadline = deadline.min(LONGEST);
         self
     }
 
     /// How long an observation waits for a member that is defragmenting; 60 seconds by default.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.patience = patience.min(LONGEST);
         self
     }
 }
@@ -104,9 +104,21 @@ impl fmt::Debug for Access {
     }
 }
 
+/// Longer waits than a year are none of a person's, and clocks cannot add up any duration.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Without what stands before an `@`: it may hold a password.
+fn shown(endpoint: &str) -> String {
+    let start = endpoint.find("://").map_or(0, |at| at + 3);
+    match endpoint.rfind('@') {
+        Some(at) if at >= start => format!("{}…{}", &endpoint[..start], &endpoint[at..]),
+        Some(_) | None => endpoint.to_owned(),
+    }
+}
+
 /// `scheme://host:port`, all three there.
 fn normalised(endpoint: &str) -> Result<String, Error> {
-    let wrong = |problem: String| Error::InvalidEndpoint { endpoint: endpoint.to_owned(), problem };
+    let wrong = |problem: String| Error::InvalidEndpoint { endpoint: shown(endpoint), problem };
     let text = if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
     let uri: Uri = text.parse().map_err(|error| wrong(format!("{error}")))?;
     let scheme = uri.scheme_str().unwrap_or_default();
@@ -114,8 +126,11 @@ fn normalised(endpoint: &str) -> Result<String, Error> {
         return Err(wrong(format!("the scheme is {scheme}, it has to be http or https")));
     }
     let authority = uri.authority().ok_or_else(|| wrong("it has no host".to_owned()))?;
-    if authority.host().is_empty() || authority.as_str().contains('@') {
-        return Err(wrong("it has no plain host".to_owned()));
+    if authority.as_str().contains('@') {
+        return Err(wrong("a user stands in it; give user and password apart".to_owned()));
+    }
+    if authority.host().is_empty() {
+        return Err(wrong("it has no host".to_owned()));
     }
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(wrong(format!("it has a path, {}", uri.path())));
@@ -146,11 +161,17 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_named_with_its_fault() {
-        for given in
-            ["", "http://", "http://a b", "unix:///run/etcd", "https://a:0", "https://a:66000", "https://u:p@a:2379", "http://a/v3", "http://a:"]
-        {
+        for given in ["", "http://", "http://a b", "unix:///run/etcd", "https://a:0", "https://a:66000", "http://a/v3", "http://a:"] {
             let error = normalised(given).unwrap_err();
             assert!(matches!(&error, Error::InvalidEndpoint { endpoint, .. } if endpoint == given), "{given}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_refused_and_not_repeated() {
+        for given in ["https://root:s3cret-planted@10.0.0.1:2379", "root:s3cret-planted@a b", "ftp://s3cret-planted@a@b"] {
+            let error = normalised(given).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
         }
     }
 

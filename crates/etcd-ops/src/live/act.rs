@@ -80,10 +80,15 @@ impl Etcd {
             quiet = if sizes == last { quiet + 1 } else { 0 };
             last = sizes;
         }
+        self.settled = true;
         Ok(())
     }
 
     async fn defragment(&mut self, member: MemberId, progress: Progress<'_>) -> Result<(), Error> {
+        if !self.settled {
+            // An earlier run may have been ended right after its compaction, which goes on in the background.
+            self.settle(PATIENCE, progress).await?;
+        }
         let link = self.member_link(member).await?;
         let before = self.status_of(&link, member).await?;
         let deadline = deadline_for(before.db_size_bytes);

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Etcd;
 use super::link::Link;
+use super::metrics;
 use crate::cluster::{
     Alarm, AlarmKind, Alarms, ClusterId, ClusterSeen, Compacted, EndpointSeen, MemberId, MemberSeen, MemberState, MemberStatus, Quota,
 };
@@ -16,6 +17,8 @@ use crate::error::Error;
 
 /// kube-apiserver's record of its last compaction.
 const COMPACT_REV_KEY: &str = "compact_rev_key";
+/// 1 while a member defragments; in all of 3.4 to 3.7.
+const DEFRAG_INFLIGHT: &str = "etcd_disk_defrag_inflight";
 /// What etcd takes where no quota is set.
 const DEFAULT_QUOTA_BYTES: i64 = 2 * 1024 * 1024 * 1024;
 
@@ -35,12 +38,19 @@ impl Etcd {
         let until = Instant::now() + patience;
         loop {
             // Boxed once here, so that no caller carries its 22 KB.
-            let seen = Box::pin(self.observe_once()).await?;
-            let busy: Vec<String> = seen.members.iter().filter(|member| is_busy(member)).map(MemberSeen::title).collect();
-            if busy.is_empty() || Instant::now() >= until {
-                return Ok(seen);
-            }
-            progress(format!("waiting for {}: defragmenting already", busy.join(", ")));
+            let waits_for = match Box::pin(self.observe_once()).await {
+                Ok(seen) => match busy(&seen) {
+                    Some(busy) if Instant::now() < until => busy,
+                    Some(_) | None => return Ok(seen),
+                },
+                // A login waits for the end of a defragmentation too, and with it everything else.
+                Err(error) if Instant::now() < until => match self.defragmenting_endpoint().await {
+                    Some(endpoint) => format!("{endpoint} is defragmenting already"),
+                    None => return Err(error),
+                },
+                Err(error) => return Err(error),
+            };
+            progress(format!("waiting: {waits_for}"));
             sleep(Duration::from_millis(250)).await;
         }
     }
@@ -72,6 +82,22 @@ impl Etcd {
         seen.alarms = self.alarms(&seen).await;
         self.read_revisions(&mut seen).await;
         Ok(seen)
+    }
+
+    /// A given endpoint whose metrics say that it is defragmenting; they take no login.
+    async fn defragmenting_endpoint(&self) -> Option<String> {
+        for endpoint in &self.access.endpoints {
+            if self.is_defragmenting(endpoint).await {
+                return Some(endpoint.clone());
+            }
+        }
+        None
+    }
+
+    async fn is_defragmenting(&self, endpoint: &str) -> bool {
+        let tls = self.tls.as_ref().filter(|_| endpoint.starts_with("https://"));
+        let read = tokio::time::timeout(self.access.call_deadline, Box::pin(metrics::read(endpoint, tls))).await;
+        matches!(read, Ok(Ok(text)) if metrics::gauge(&text, DEFRAG_INFLIGHT).is_some_and(|inflight| inflight > 0.0))
     }
 
     /// Asks every given endpoint for the member list, all at once: it is answered without a quorum and during a defragmentation.
@@ -107,11 +133,16 @@ impl Etcd {
     }
 
     /// Where a member may be reached: at the endpoint that led to it, then at the URLs that it advertises.
-    async fn candidates(&mut self, member: &MemberSeen) -> Vec<Result<Link, Error>> {
+    async fn candidates(&mut self, member: &MemberSeen) -> Vec<Candidate> {
         let known = self.routes.get(&member.id).cloned();
         let mut links = Vec::new();
         for endpoint in known.iter().chain(member.client_urls.iter().filter(|url| Some(*url) != known.as_ref())) {
-            links.push(self.link(endpoint).await);
+            let candidate = match self.link(endpoint).await {
+                Ok(link) => Candidate::Linked(Box::new(link)),
+                Err(Error::Deadline { .. }) if self.is_defragmenting(endpoint).await => Candidate::Defragmenting,
+                Err(trouble) => Candidate::Unlinked(trouble),
+            };
+            links.push(candidate);
         }
         links
     }
@@ -154,16 +185,28 @@ impl Etcd {
     }
 }
 
+/// An endpoint at which a member may be reached.
+enum Candidate {
+    /// With a connection.
+    Linked(Box<Link>),
+    /// It lets nobody log in, and its metrics say why.
+    Defragmenting,
+    /// Without one.
+    Unlinked(Error),
+}
+
 /// How a member answers, and at which endpoint.
-async fn member_state(id: MemberId, links: Vec<Result<Link, Error>>) -> (MemberState, Option<String>) {
-    let mut trouble = Error::UnknownMember { member: id.to_string() };
-    for link in links {
-        match link {
-            Ok(link) => match status(id, &link).await {
+async fn member_state(id: MemberId, candidates: Vec<Candidate>) -> (MemberState, Option<String>) {
+    // A member without client URLs has never started.
+    let mut trouble = Error::NeverStarted { member: id.to_string() };
+    for candidate in candidates {
+        match candidate {
+            Candidate::Linked(link) => match status(id, &link).await {
                 Ok(state) => return (state, Some(link.endpoint)),
                 Err(error) => trouble = error,
             },
-            Err(error) => trouble = error,
+            Candidate::Defragmenting => return (MemberState::Defragmenting, None),
+            Candidate::Unlinked(error) => trouble = error,
         }
     }
     (MemberState::Silent { trouble }, None)
@@ -181,7 +224,7 @@ async fn status(id: MemberId, link: &Link) -> Result<MemberState, Error> {
         Err(error) => return Err(error),
     };
     // The status waits for the end of a defragmentation; the metric tells it from a member that hangs.
-    match tokio::join!(link.metric("etcd_disk_defrag_inflight"), identity(link)) {
+    match tokio::join!(link.metric(DEFRAG_INFLIGHT), identity(link)) {
         (Ok(Some(inflight)), _) if inflight > 0.0 => Ok(MemberState::Defragmenting),
         (_, Ok(answer)) if answer.responder == id => Ok(MemberState::Blocked { trouble: late }),
         _ => Err(late),
@@ -336,15 +379,25 @@ async fn is_readable(link: &Link, revision: i64) -> Result<bool, Error> {
     }
 }
 
-fn is_busy(member: &MemberSeen) -> bool {
-    match member.state {
-        MemberState::Defragmenting | MemberState::Blocked { .. } => true,
-        MemberState::Answers(_) | MemberState::Silent { .. } => false,
-    }
+/// Who is alive and answers nothing but the member list, where anybody is.
+fn busy(seen: &ClusterSeen) -> Option<String> {
+    let told = |member: &MemberSeen| match member.state {
+        MemberState::Defragmenting => Some(format!("{} is defragmenting already", member.title())),
+        MemberState::Blocked { .. } => Some(format!("{} answers nothing but the member list", member.title())),
+        MemberState::Answers(_) | MemberState::Silent { .. } => None,
+    };
+    let all: Vec<String> = seen.members.iter().filter_map(told).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 fn nobody(endpoints: Vec<EndpointSeen>) -> Error {
-    one_of(endpoints.into_iter().filter_map(|endpoint| endpoint.trouble).collect())
+    let learner = endpoints.iter().find(|endpoint| endpoint.member.is_some()).map(|endpoint| endpoint.endpoint.clone());
+    match learner {
+        Some(endpoint) => {
+            Error::InvalidEndpoint { endpoint, problem: "only a learner answers there, which tells no member list; give a voter's".to_owned() }
+        }
+        None => one_of(endpoints.into_iter().filter_map(|endpoint| endpoint.trouble).collect()),
+    }
 }
 
 /// Where all have the same remedy, the first one says it.

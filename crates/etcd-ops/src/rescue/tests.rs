@@ -141,6 +141,34 @@ proptest! {
 }
 
 #[test]
+fn nothing_counts_as_proven_while_writes_are_refused() {
+    use crate::maintenance::Maintenance;
+    use trimtab_core::plan::Domain;
+
+    let prove = Action::Prove { members: vec![MemberId(1)] };
+    let holds = |seen: &ClusterSeen| Maintenance::effect_holds(&prove, seen, &[]);
+    assert!(holds(&example::healthy()), "no write where nothing was done");
+    assert!(!holds(&example::out_of_space()));
+    let unknown = ClusterSeen { alarms: Alarms::Unknown { trouble: trouble() }, ..example::healthy() };
+    assert!(!holds(&unknown));
+    let disarmed = ClusterSeen { alarms: Alarms::Listed { list: Vec::new() }, ..example::out_of_space() };
+    assert!(!holds(&disarmed), "every file is over its quota still");
+}
+
+#[test]
+fn a_member_that_hangs_is_not_asked_whatever_the_others_do() {
+    use crate::maintenance::{Maintenance, Refusal};
+    use trimtab_core::plan::Domain;
+
+    let mut seen = example::out_of_space();
+    seen.members[1].state = MemberState::Silent { trouble: trouble() };
+    let guard = Guard::QuorumWithout { member: MemberId(2) };
+    assert_eq!(Maintenance::check(&guard, &seen), Err(Refusal::Silent { members: vec![MemberId(2)] }));
+    let other = Guard::QuorumWithout { member: MemberId(3) };
+    assert_eq!(Maintenance::check(&other, &seen), Err(Refusal::QuorumLost { others: 1, quorum: 2, silent: vec![MemberId(2)] }));
+}
+
+#[test]
 fn every_step_that_acts_is_bound_to_the_cluster_and_its_leader() {
     let policy = RescuePolicy { compact_to: CompactTo::Head, ..RescuePolicy::default() };
     let plan = plan(&example::out_of_space(), &policy).unwrap();

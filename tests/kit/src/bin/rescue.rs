@@ -1,22 +1,25 @@
 //! One run of a rescue in a process of its own, so that a test can have it killed between two steps.
 //!
 //! `rescue PLAN DIE_AFTER ENDPOINT…`: takes the plan from the file `PLAN`, or makes it (to head) and saves it there; kills itself right
-//! after step `DIE_AFTER` has ended (`-` for never); prints the report as JSON.
+//! after step `DIE_AFTER` has ended (`-` for never); fails
+//! where the report is not done, and prints it.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::process::{Signal, getpid, kill_process};
 use trimtab_core::apply::Event;
+use trimtab_etcd_ops::RescueReport;
 use trimtab_etcd_ops::live::{Access, Etcd};
 use trimtab_etcd_ops::rescue::{self, CompactTo, RescuePlan, RescuePolicy};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(std::env::args().skip(1).collect()).await {
+        Ok(report) if report.is_done() => ExitCode::SUCCESS,
         Ok(report) => {
-            println!("{report}");
-            ExitCode::SUCCESS
+            eprintln!("{report}");
+            ExitCode::FAILURE
         }
         Err(why) => {
             eprintln!("{why}");
@@ -25,7 +28,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Vec<String>) -> Result<String, String> {
+async fn run(arguments: Vec<String>) -> Result<RescueReport, String> {
     let [file, die_after, endpoints @ ..] = arguments.as_slice() else {
         return Err("usage: rescue PLAN DIE_AFTER ENDPOINT…".to_owned());
     };
@@ -44,7 +47,7 @@ async fn run(arguments: Vec<String>) -> Result<String, String> {
             Event::Begun { .. } | Event::Progress { .. } => {}
         })
         .await;
-    serde_json::to_string(&report).map_err(|error| error.to_string())
+    Ok(report)
 }
 
 async fn plan(file: &Path, etcd: &mut Etcd) -> Result<RescuePlan, String> {
