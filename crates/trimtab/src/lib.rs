@@ -8,8 +8,10 @@
 //! | `node` | `node`, on by default | class of a pod, `oom_score_adj`, who is killed first | no dependency of its own |
 //! | `sched` | `sched`, on by default | how many nodes the scheduler scores | no dependency of its own |
 //! | `net` | `net`, on by default | how many DNS replicas are wanted | no dependency of its own |
-//! | `etcd` | `etcd`, on by default | the rescue of an etcd that is out of space, as a plan | no dependency of its own |
-//! | `etcd::live` | `live` | the same on a real cluster: observe and apply | tokio, tonic, rustls; `protoc` to build |
+//! | `etcd` | `etcd`, on by default | plans: the rescue of an etcd that is out of space, its backups, which of them to keep | jiff |
+//! | `etcd_file` | `etcd`, on by default | a snapshot or a data directory's file: verify, status, `HashKV`, what fills it, restore | crc32c, sha1, sha2, hashbrown |
+//! | `etcd::live` | `live` | the same on a real cluster and a real store: observe and apply | tokio, tonic, `object_store`, rustls; `protoc` to build |
+//! | `etcd_file::live` | `live` | files by their path, a restored data directory | no dependency of its own |
 //!
 //! Everything but `live` is pure: no clock, no network, no file.
 //!
@@ -45,6 +47,8 @@
 pub use trimtab_core::{Bytes, Error, FeatureGates, Gate, Held, KubeVersion, MilliCpu, Outcome, Plan, Quantity, Report, Row, Since, Step};
 pub use trimtab_core::{amount, apply, error, gate, plan, quantity, since, version, view};
 
+#[cfg(feature = "etcd")]
+pub use trimtab_etcd_file as etcd_file;
 #[cfg(feature = "etcd")]
 pub use trimtab_etcd_ops as etcd;
 #[cfg(feature = "net")]

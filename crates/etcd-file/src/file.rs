@@ -1,0 +1,209 @@
+//! An opened file: its meta pages, its size, and the SHA-256 at its end where there is one.
+
+use crate::digest::Sha256;
+use crate::error::{Error, Fault};
+use crate::page::{HEADER, Header, META, META_FLAG, Meta, NO_FREELIST, PAGE_SIZES};
+use crate::source::ReadAt;
+use crate::tree::{Flow, Leaf, Visit, Walk};
+
+/// A snapshot, or the `member/snap/db` of a data directory, of etcd 3.4 to 3.7.
+///
+/// Nothing is kept of it but its meta page: each question reads the file anew, page by page.
+///
+/// ```
+/// use trimtab_etcd_file::{Error, EtcdFile};
+///
+/// let error = EtcdFile::open(b"PK\x03\x04 a zip file".to_vec()).unwrap_err();
+/// assert!(matches!(error, Error::NotBolt { .. }));
+/// ```
+#[derive(Debug)]
+pub struct EtcdFile<S> {
+    source: S,
+    length: u64,
+    meta: Meta,
+    trailer: Option<Sha256>,
+}
+
+/// What [`EtcdFile::for_each`] calls: with bucket, key and value.
+pub type VisitItem<'a> = dyn FnMut(&[u8], &[u8], &[u8]) -> Result<(), Error> + 'a;
+
+impl<S: ReadAt> EtcdFile<S> {
+    /// Reads the meta pages and the names of the buckets.
+    ///
+    /// The page size is the file's own, from 512 bytes to 1 MiB, wherever it was written. Of the two meta pages the valid one with the
+    /// higher transaction counts, as in bbolt's `db.go`.
+    ///
+    /// # Errors
+    /// [`Error::NotBolt`], [`Error::NotEtcd`], [`Error::Truncated`], [`Error::Unreadable`], or [`Error::Broken`] in the pages of the bucket
+    /// list.
+    pub fn open(source: S) -> Result<Self, Error> {
+        let length = source.length().map_err(|error| unreadable(0, 0, &error))?;
+        let meta = find_meta(&source, length)?;
+        if meta.bytes() > length {
+            return Err(Error::Truncated { expected_bytes: meta.bytes(), found_bytes: length });
+        }
+        let trailer = read_trailer(&source, length, meta)?;
+        let file = Self { source, length, meta, trailer };
+        file.check_buckets()?;
+        Ok(file)
+    }
+
+    /// The size of a page in bytes.
+    #[must_use]
+    pub fn page_size(&self) -> u64 {
+        u64::from(self.meta.page_size)
+    }
+
+    /// The length of the file in bytes, the SHA-256 included.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The length of the database in bytes: pages times page size. Upstream's `totalSize`.
+    #[must_use]
+    pub fn total_size_bytes(&self) -> u64 {
+        self.meta.bytes()
+    }
+
+    /// The SHA-256 that stands at the end of a snapshot; none in the file of a data directory. Not compared with the bytes yet.
+    #[must_use]
+    pub fn trailer(&self) -> Option<Sha256> {
+        self.trailer
+    }
+
+    /// Calls `visit` with bucket, key and value of every item: buckets in the order of their names, items in the order of their keys.
+    ///
+    /// # Errors
+    /// The first fault of the file, or what `visit` returns.
+    pub fn for_each(&self, visit: &mut VisitItem<'_>) -> Result<(), Error> {
+        Walk::new(self).all(&mut Each { visit })
+    }
+
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
+        self.source.read_exact_at(buffer, offset).map_err(|error| unreadable(offset, buffer.len() as u64, &error))
+    }
+
+    /// Tells a file that is written while it is read from one that is broken.
+    pub(crate) fn unchanged<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let after_bytes = self.source.length().map_err(|error| unreadable(0, 0, &error))?;
+        if after_bytes != self.length {
+            return Err(Error::Changed { before_bytes: self.length, after_bytes });
+        }
+        match find_meta(&self.source, self.length) {
+            Ok(meta) if meta.txid != self.meta.txid => Err(Error::Written { before: self.meta.txid, after: meta.txid }),
+            Ok(_) | Err(_) => outcome,
+        }
+    }
+
+    /// The first thing about the two meta pages that bbolt does not write.
+    pub(crate) fn meta_irregularity(&self) -> Result<Option<Error>, Error> {
+        let mut txids = Vec::new();
+        for page in 0..2 {
+            let mut bytes = vec![0; usize::try_from(self.page_size()).unwrap_or(usize::MAX)];
+            let offset = page * self.page_size();
+            self.read(&mut bytes, offset)?;
+            match check_meta_page(&bytes, page) {
+                Ok(meta) => txids.push(meta.txid),
+                Err((at, fault)) => return Ok(Some(Error::Broken { page, offset: offset + at as u64, fault })),
+            }
+        }
+        let apart = txids.first().zip(txids.get(1)).map_or(0, |(first, second)| first.abs_diff(*second));
+        let fault = || Fault::Meta { problem: format!("its transaction is {apart} away from the other one's, expected 1") };
+        Ok((apart != 1).then(|| Error::Broken { page: 1, offset: self.page_size(), fault: fault() }))
+    }
+
+    fn check_buckets(&self) -> Result<(), Error> {
+        let names = Walk::new(self).names()?;
+        let has = |wanted: &[u8]| names.iter().any(|name| name == wanted);
+        if has(b"key") && has(b"meta") {
+            return Ok(());
+        }
+        let readable = |name: &Vec<u8>| String::from_utf8_lossy(name).chars().take(40).collect();
+        Err(Error::NotEtcd { buckets: names.iter().take(8).map(readable).collect() })
+    }
+}
+
+fn check_meta_page(bytes: &[u8], page: u64) -> Result<Meta, (usize, Fault)> {
+    let meta = Meta::parse(bytes).map_err(|problem| (HEADER, Fault::Meta { problem }))?;
+    let wrong = |field: &str, at: usize, found: u64, expected: u64| (at, Fault::WrongField { field: field.to_owned(), found, expected });
+    let header = Header::parse(bytes).unwrap_or(Header { id: 0, flags: 0, count: 0, overflow: 0 });
+    if header.id != page {
+        return Err((0, Fault::WrongId { says: header.id }));
+    }
+    if header.flags != META_FLAG {
+        return Err(wrong("flags", 8, header.flags.into(), META_FLAG.into()));
+    }
+    if header.count != 0 {
+        return Err(wrong("count", 10, header.count.into(), 0));
+    }
+    if header.overflow != 0 {
+        return Err(wrong("overflow", 12, header.overflow.into(), 0));
+    }
+    if meta.freelist != NO_FREELIST {
+        return Err(wrong("free list", HEADER + 32, meta.freelist, NO_FREELIST));
+    }
+    match bytes.get(META..).and_then(|rest| rest.iter().position(|byte| *byte != 0)) {
+        Some(at) => Err((META + at, Fault::Residue)),
+        None => Ok(meta),
+    }
+}
+
+/// The valid meta page with the higher transaction. The second one lies a page further on, and the page size stands in them: where the
+/// first one is broken, every size is tried, as bbolt does.
+fn find_meta<S: ReadAt>(source: &S, length: u64) -> Result<Meta, Error> {
+    let first = meta_at(source, length, 0)?;
+    let sizes = match &first {
+        Ok(meta) => vec![meta.page_size],
+        Err(_) => (0..32).map(|shift| 1_u32 << shift).filter(|size| PAGE_SIZES.contains(size)).collect(),
+    };
+    let mut found = first.as_ref().ok().copied();
+    for size in sizes {
+        if let Ok(meta) = meta_at(source, length, u64::from(size))? {
+            if meta.page_size == size && found.is_none_or(|found| found.txid < meta.txid) {
+                found = Some(meta);
+            }
+        }
+    }
+    found.ok_or_else(|| Error::NotBolt { found: first.err().unwrap_or_default() })
+}
+
+fn meta_at<S: ReadAt>(source: &S, length: u64, offset: u64) -> Result<Result<Meta, String>, Error> {
+    let there = usize::try_from(length.saturating_sub(offset)).unwrap_or(META).min(META);
+    if there == 0 {
+        return Ok(Err("0 bytes".to_owned()));
+    }
+    let mut bytes = vec![0; there];
+    source.read_exact_at(&mut bytes, offset).map_err(|error| unreadable(offset, there as u64, &error))?;
+    Ok(Meta::parse(&bytes))
+}
+
+/// Upstream's rule, in every tool: a length of 32 more than a multiple of 512 (`hasChecksum` in etcdutl's `v3_snapshot.go`).
+fn read_trailer<S: ReadAt>(source: &S, length: u64, meta: Meta) -> Result<Option<Sha256>, Error> {
+    if length % 512 != Sha256::BYTES as u64 || length < meta.bytes() + Sha256::BYTES as u64 {
+        return Ok(None);
+    }
+    let mut bytes = [0; Sha256::BYTES];
+    let offset = length - Sha256::BYTES as u64;
+    source.read_exact_at(&mut bytes, offset).map_err(|error| unreadable(offset, Sha256::BYTES as u64, &error))?;
+    Ok(Some(Sha256::from_bytes(bytes)))
+}
+
+fn unreadable(offset: u64, bytes: u64, error: &std::io::Error) -> Error {
+    Error::Unreadable { offset, bytes, problem: error.to_string() }
+}
+
+struct Each<'a, 'b> {
+    visit: &'a mut VisitItem<'b>,
+}
+
+impl Visit for Each<'_, '_> {
+    fn leaf(&mut self, leaf: &Leaf<'_>) -> Result<Flow, Error> {
+        leaf.items().try_for_each(|item| (self.visit)(leaf.bucket, item.key, item.value))?;
+        Ok(Flow::On)
+    }
+}
