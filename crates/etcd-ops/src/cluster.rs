@@ -113,6 +113,10 @@ pub struct MemberStatus {
     pub raft_applied_index: u64,
     /// What it complains about, in its own words.
     pub errors: Vec<String>,
+    /// How many snapshots it is sending to somebody, by its own metrics; none where those could not be read. Whoever defragments it
+    /// meanwhile hangs it until the last of them has ended.
+    #[serde(default)]
+    pub open_snapshots: Option<u64>,
 }
 
 /// The bound that a database file must stay under for writes to be accepted.

@@ -1,6 +1,9 @@
-//! What can go wrong between us and an etcd; each variant has a remedy of its own.
+//! What can go wrong between us and an etcd or a store of backups; each variant has a remedy of its own.
 
 use serde::{Deserialize, Serialize};
+use trimtab_etcd_file::Sha256;
+
+use crate::backup::Unverified;
 
 /// Any error of this crate: who erred, and what to do.
 ///
@@ -179,6 +182,65 @@ pub enum Error {
         /// What was read instead.
         problem: String,
     },
+    /// A snapshot stream stands still: the member hangs, or the network does.
+    #[error("{endpoint} sent {received_bytes} bytes of the snapshot and then nothing for {after_ms} ms: it hangs; save from another member")]
+    Stalled {
+        /// Where.
+        endpoint: String,
+        /// How many bytes of the database had come by then.
+        received_bytes: u64,
+        /// How long we waited, in milliseconds.
+        after_ms: u64,
+    },
+    /// A snapshot stream ended, or its bytes are no good. Nothing of it was kept.
+    #[error("the snapshot from {endpoint} is no good: {problem}")]
+    BrokenSnapshot {
+        /// Where it came from.
+        endpoint: String,
+        /// What is wrong with it.
+        problem: Box<trimtab_etcd_file::Error>,
+    },
+    /// A member's `HashKV` is not the snapshot's at the same revision and compaction. The snapshot was not kept.
+    #[error(
+        "member {member} has other data than the snapshot from {source_member}: at revision {revision} its HashKV is {found}, the snapshot's {expected}; \
+         one of the two is corrupt: compare all members' HashKV, and save from a member by name to keep its data"
+    )]
+    MembersDiffer {
+        /// The member that differs.
+        member: String,
+        /// The member that the snapshot came from.
+        source_member: String,
+        /// The revision that both hashes are of.
+        revision: i64,
+        /// The snapshot's hash.
+        expected: u32,
+        /// The member's.
+        found: u32,
+    },
+    /// The disk has no room for a backup. Nothing of it was kept.
+    #[error("{path} has no room: {needed_bytes} bytes are needed, {free_bytes} are free; make room, or save elsewhere")]
+    DiskFull {
+        /// The directory.
+        path: String,
+        /// The size of the snapshot in bytes, as far as the member tells it.
+        needed_bytes: u64,
+        /// What was free for us in bytes, with nothing of the snapshot written.
+        free_bytes: u64,
+    },
+    /// A directory or a file in it cannot be written, or read.
+    #[error("{path} cannot be used: {problem}")]
+    Unwritable {
+        /// The directory or file.
+        path: String,
+        /// What the system said.
+        problem: String,
+    },
+    /// The destination is there already, and was not touched.
+    #[error("{path} is there already: nothing is overwritten; save into another directory, or remove it")]
+    DestinationExists {
+        /// The file.
+        path: String,
+    },
     /// Anything else that a member said.
     #[error("{endpoint} answered {call} with {code}: {message}")]
     Server {
@@ -190,5 +252,141 @@ pub enum Error {
         code: String,
         /// The message.
         message: String,
+    },
+    /// A file is no sound etcd snapshot.
+    #[error("{name} is no sound backup: {problem}")]
+    BackupFile {
+        /// The object, or the file.
+        name: String,
+        /// What is wrong with it.
+        problem: Box<trimtab_etcd_file::Error>,
+    },
+    /// What lies in the store is not what was put there.
+    #[error(
+        "{name} is not what was put there: expected {expected_bytes} bytes with SHA-256 {expected}, found {found_bytes} with {found}; take another backup"
+    )]
+    StoredDiffers {
+        /// The object.
+        name: String,
+        /// Its size by the manifest.
+        expected_bytes: u64,
+        /// Its size.
+        found_bytes: u64,
+        /// The SHA-256 of its bytes by the manifest.
+        expected: Box<Sha256>,
+        /// The SHA-256 of its bytes.
+        found: Box<Sha256>,
+    },
+    /// A sound snapshot, but another one than its manifest tells of.
+    #[error("{name} and its manifest do not belong together: the manifest says {field} {expected}, the snapshot {found}")]
+    NotItsManifest {
+        /// The object, or the file.
+        name: String,
+        /// Which field of the manifest.
+        field: Box<str>,
+        /// What the manifest says.
+        expected: String,
+        /// What the snapshot says.
+        found: String,
+    },
+    /// A packed backup does not unpack.
+    #[error("{name} does not unpack: {problem}; take another backup")]
+    NotUnpacked {
+        /// The object.
+        name: String,
+        /// What zstd said.
+        problem: String,
+    },
+    /// There is nothing to verify the object against.
+    #[error("{name} does not count as a backup: {why}")]
+    Unverified {
+        /// The object.
+        name: String,
+        /// Why.
+        why: Box<Unverified>,
+    },
+    /// The settings of a store cannot be right.
+    #[error("the store {store} cannot be used like this: {problem}")]
+    InvalidStore {
+        /// The store.
+        store: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// The bucket or the directory is not there.
+    #[error("{store} is not there ({operation}): {problem}; create it, or give another one")]
+    NoSuchStore {
+        /// The store.
+        store: String,
+        /// What was tried.
+        operation: String,
+        /// What it said.
+        problem: String,
+    },
+    /// The store is there, the object is not.
+    #[error("{name} is not in {store}: list it again")]
+    NoSuchObject {
+        /// The store.
+        store: String,
+        /// The object.
+        name: String,
+    },
+    /// The object is there already, and was not touched.
+    #[error("{name} is in {store} already: nothing is overwritten")]
+    ObjectExists {
+        /// The store.
+        store: String,
+        /// The object.
+        name: String,
+    },
+    /// The store knows us and does not allow it, or does not know us.
+    #[error("{store} refuses to {operation}: {problem}; check the credentials and what they may do")]
+    StoreRefuses {
+        /// The store.
+        store: String,
+        /// What was tried.
+        operation: String,
+        /// What it said.
+        problem: String,
+    },
+    /// The store has no space left.
+    #[error("{store} is full ({operation}): {problem}; make space, or plan a retention")]
+    StoreFull {
+        /// The store.
+        store: String,
+        /// What was tried.
+        operation: String,
+        /// What it said.
+        problem: String,
+    },
+    /// The store cannot be reached, or broke off.
+    #[error("{store} cannot be reached to {operation}: {problem}; check that it runs there, and http against https")]
+    StoreUnreachable {
+        /// The store.
+        store: String,
+        /// What was tried.
+        operation: String,
+        /// What the network said.
+        problem: String,
+    },
+    /// The store did not answer in time.
+    #[error("{store} did not go on to {operation} within {after_ms} ms: it hangs, or the network does")]
+    StoreDeadline {
+        /// The store.
+        store: String,
+        /// What was tried.
+        operation: String,
+        /// How long we waited for the next bytes, in milliseconds.
+        after_ms: u64,
+    },
+    /// Anything else that a store said.
+    #[error("{store} failed to {operation}: {problem}")]
+    Store {
+        /// The store.
+        store: String,
+        /// What was tried.
+        operation: String,
+        /// What it said.
+        problem: String,
     },
 }

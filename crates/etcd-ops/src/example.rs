@@ -39,6 +39,7 @@ fn member(id: u64, db_size_bytes: i64, db_size_in_use_bytes: i64) -> MemberSeen 
         raft_index: 1200,
         raft_applied_index: 1200,
         errors: Vec::new(),
+        open_snapshots: Some(0),
     };
     MemberSeen {
         id: MemberId(id),

@@ -14,6 +14,7 @@
 //! Planning is pure and costs no dependency. The feature `live` adds the network (`live::Etcd`): tokio, tonic and rustls on
 //! aws-lc-rs; building it needs `protoc` with the well-known protos.
 
+pub mod backup;
 pub mod cluster;
 pub mod error;
 pub mod example;

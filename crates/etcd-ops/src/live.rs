@@ -20,12 +20,15 @@ mod act;
 mod link;
 mod metrics;
 mod observe;
+mod save;
+mod store;
 mod tls;
 mod trouble;
 
 use std::collections::HashMap;
 
 pub use access::Access;
+pub use store::{Put, S3, Store, UploadCheck};
 
 use crate::cluster::MemberId;
 use crate::error::Error;

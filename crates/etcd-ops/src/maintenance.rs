@@ -86,6 +86,11 @@ pub enum Guard {
         /// In raft entries.
         max_entries: u64,
     },
+    /// The member is sending no snapshot: a defragmentation meanwhile would hang it until that has ended.
+    NoOpenSnapshot {
+        /// The member.
+        member: MemberId,
+    },
     /// Every member's file is under this share of its quota.
     UnderQuota {
         /// In percent of the quota.
@@ -149,6 +154,13 @@ pub enum Refusal {
         member: MemberId,
         /// By how many raft entries.
         entries: u64,
+    },
+    /// A member is sending snapshots: somebody takes a backup.
+    SendsSnapshots {
+        /// Which.
+        member: MemberId,
+        /// How many.
+        streams: u64,
     },
     /// A member's file is too big for its quota, or one of the two is unknown.
     TooBig {
@@ -258,6 +270,10 @@ impl Domain for Maintenance {
                 members => Err(Refusal::Silent { members }),
             },
             Guard::Lag { max_entries } => check_lag(*max_entries, seen),
+            Guard::NoOpenSnapshot { member } => match open_snapshots(*member, seen) {
+                0 => Ok(()),
+                streams => Err(Refusal::SendsSnapshots { member: *member, streams }),
+            },
             Guard::UnderQuota { max_percent } => {
                 seen.members.iter().try_for_each(|member| check_under_quota(*max_percent, member.id, member.status()))
             }
@@ -351,6 +367,11 @@ fn check_lag(max_entries: u64, seen: &ClusterSeen) -> Result<(), Refusal> {
     }
 }
 
+/// How many snapshots a member is sending; 0 where it does not tell.
+pub(crate) fn open_snapshots(member: MemberId, seen: &ClusterSeen) -> u64 {
+    seen.member(member).and_then(|member| member.status()).and_then(|status| status.open_snapshots).unwrap_or(0)
+}
+
 fn check_under_quota(max_percent: u8, member: MemberId, status: Option<&MemberStatus>) -> Result<(), Refusal> {
     let db_size_bytes = status.map(|status| status.db_size_bytes);
     let Some(status) = status else {
@@ -389,6 +410,7 @@ impl fmt::Display for Guard {
             Self::QuorumWithout { member } => write!(f, "the voters without {member} are a quorum"),
             Self::EveryVoterAnswers => f.write_str("every voter answers"),
             Self::Lag { max_entries } => write!(f, "no member is more than {max_entries} raft entries behind"),
+            Self::NoOpenSnapshot { member } => write!(f, "{member} is sending no snapshot"),
             Self::UnderQuota { max_percent } => write!(f, "every database is under {max_percent} % of its quota"),
         }
     }
@@ -410,6 +432,13 @@ impl fmt::Display for Refusal {
             }
             Self::Silent { members } => write!(f, "no answer from {}", listed(members)),
             Self::Lagging { member, entries } => write!(f, "{member} is {entries} raft entries behind"),
+            Self::SendsSnapshots { member, streams } => {
+                write!(
+                    f,
+                    "{member} is sending {}: plan again when the backup has ended",
+                    counted(usize::try_from(*streams).unwrap_or(usize::MAX), "snapshot")
+                )
+            }
             Self::TooBig { member, db_size_bytes: None, .. } => write!(f, "the size of {member} is unknown"),
             Self::TooBig { member, db_size_bytes: Some(size), limit_bytes: Some(limit), free_bytes } if *free_bytes > size / 10 => {
                 write!(f, "{member} has {}, the limit is {}, and {} are free: observe and plan again", Mib(*size), Mib(*limit), Mib(*free_bytes))

@@ -373,7 +373,7 @@ fn defragment_step(
     };
     // Of one or two voters none can be spared: the outage is announced, and nobody may be missing already.
     let margin = if seen.voters().count() <= 2 { Guard::EveryVoterAnswers } else { Guard::QuorumWithout { member: member.id } };
-    let own = [margin, Guard::Lag { max_entries: policy.max_lag_entries }];
+    let own = [margin, Guard::Lag { max_entries: policy.max_lag_entries }, Guard::NoOpenSnapshot { member: member.id }];
     let guards = guards.iter().cloned().chain(space_guard(seen)).chain(own).collect();
     let action = Action::Defragment { member: member.id, planned_size_bytes, limit_bytes };
     Ok(Step { target: member.title(), action, guards })

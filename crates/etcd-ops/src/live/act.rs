@@ -13,7 +13,7 @@ use super::Etcd;
 use super::link::Link;
 use crate::cluster::{ClusterSeen, MemberId, MemberStatus};
 use crate::error::Error;
-use crate::maintenance::{Action, Maintenance, Mib, is_compact};
+use crate::maintenance::{Action, Maintenance, Mib, is_compact, open_snapshots};
 
 type Progress<'a> = &'a mut (dyn FnMut(String) + Send);
 
@@ -26,9 +26,17 @@ const PROOF_PREFIX: &str = "trimtab/rescue-proof/";
 const PROOF_TTL_SECONDS: i64 = 60;
 
 impl Site<Maintenance> for Etcd {
-    async fn look(&mut self, _step: &Step<Maintenance>, progress: Progress<'_>) -> Result<ClusterSeen, Error> {
-        // An earlier run may have left a member defragmenting, of a size that it cannot tell now.
-        self.observe_patiently(self.longest_wait(), progress).await
+    async fn look(&mut self, step: &Step<Maintenance>, progress: Progress<'_>) -> Result<ClusterSeen, Error> {
+        let until = Instant::now() + self.access.patience;
+        loop {
+            // An earlier run may have left a member defragmenting, of a size that it cannot tell now.
+            let seen = self.observe_patiently(self.longest_wait(), progress).await?;
+            match sends_snapshots(&step.action, &seen) {
+                Some(streams) if Instant::now() < until => progress(format!("waiting: {} is sending {streams} snapshot(s)", step.target)),
+                Some(_) | None => return Ok(seen),
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
     }
 
     async fn act(&mut self, action: &Action, progress: Progress<'_>) -> Result<(), Error> {
@@ -200,6 +208,14 @@ async fn write_and_read_back(link: &Link, member: MemberId, lease: i64) -> Resul
     })
     .await
     .map(|_| ())
+}
+
+/// How many snapshots are sent by the member that is to be defragmented, which would hang it.
+fn sends_snapshots(action: &Action, seen: &ClusterSeen) -> Option<u64> {
+    match action {
+        Action::Defragment { member, .. } => Some(open_snapshots(*member, seen)).filter(|streams| *streams > 0),
+        Action::Await { .. } | Action::Compact { .. } | Action::Disarm { .. } | Action::Prove { .. } => None,
+    }
 }
 
 fn deadline_for(size_bytes: i64) -> Duration {

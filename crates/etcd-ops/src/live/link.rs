@@ -72,11 +72,15 @@ impl Link {
         Err(Box::pin(explained(scene.error(&error), &self.endpoint, self.tls.as_ref(), self.deadline)).await)
     }
 
-    /// A gauge of the member's own metrics; `None` where it has none of that name.
-    pub(super) async fn metric(&self, name: &str) -> Result<Option<f64>, Error> {
+    /// The text of the member's own metrics.
+    pub(super) async fn metrics(&self) -> Result<String, Error> {
         let scene = Scene { endpoint: &self.endpoint, call: "/metrics", user: None };
-        let text = within(&scene, self.deadline, Box::pin(metrics::read(&self.endpoint, self.tls.as_ref()))).await??;
-        Ok(metrics::gauge(&text, name))
+        within(&scene, self.deadline, Box::pin(metrics::read(&self.endpoint, self.tls.as_ref()))).await?
+    }
+
+    /// A gauge of them; `None` where there is none of that name.
+    pub(super) async fn metric(&self, name: &str) -> Result<Option<f64>, Error> {
+        Ok(metrics::gauge(&self.metrics().await?, name))
     }
 }
 

@@ -42,6 +42,21 @@ pub(super) fn gauge(text: &str, name: &str) -> Option<f64> {
     values.next()?.split_whitespace().next()?.parse().ok()
 }
 
+/// How many snapshots are being sent: the calls that began and have not ended. All of 3.4 to 3.7 count them (`go-grpc-prometheus`);
+/// `etcd_mvcc_db_open_read_transactions` is brought up to date only when a write commits.
+pub(super) fn open_snapshots(text: &str) -> Option<u64> {
+    let count = |name: &str| {
+        let labelled = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} "));
+        let snapshots = labelled.filter(|(labels, _)| labels.contains("grpc_method=\"Snapshot\",grpc_service=\"etcdserverpb.Maintenance\""));
+        let values: Option<Vec<f64>> = snapshots.map(|(_, value)| value.split_whitespace().next()?.parse().ok()).collect();
+        values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>())
+    };
+    // Before its first call a method may have no line at all.
+    let (begun, ended) = (count("grpc_server_started_total")?, count("grpc_server_handled_total").unwrap_or(0.0));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count, written by Go as a float64; the cast saturates")]
+    Some((begun - ended).max(0.0) as u64)
+}
+
 async fn fetch<S>(stream: TokioIo<S>, host: &str) -> Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -68,7 +83,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::gauge;
+    use super::{gauge, open_snapshots};
 
     const TEXT: &str = "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes 2.147483648e+09\netcd_disk_defrag_inflight 1\netcd_disk_defrag_inflight_x 7\n";
 
@@ -77,5 +92,19 @@ mod tests {
         assert_eq!(gauge(TEXT, "etcd_server_quota_backend_bytes"), Some(2_147_483_648.0));
         assert_eq!(gauge(TEXT, "etcd_disk_defrag_inflight"), Some(1.0));
         assert_eq!(gauge(TEXT, "etcd_disk_defrag"), None);
+    }
+
+    #[test]
+    fn a_snapshot_is_open_until_its_call_is_handled_with_whatever_code() {
+        let line = |name: &str, code: &str, service: &str, value: u8| {
+            format!("grpc_server_{name}_total{{{code}grpc_method=\"Snapshot\",grpc_service=\"{service}\",grpc_type=\"server_stream\"}} {value}\n")
+        };
+        let service = "etcdserverpb.Maintenance";
+        let started = line("started", "", service, 3);
+        let others = line("started", "", "another.Service", 9) + "grpc_server_started_total{grpc_method=\"Watch\"} 5\n";
+        assert_eq!(open_snapshots(TEXT), None);
+        assert_eq!(open_snapshots(&(others + &started)), Some(3));
+        let ended = line("handled", "grpc_code=\"OK\",", service, 1) + &line("handled", "grpc_code=\"Canceled\",", service, 1);
+        assert_eq!(open_snapshots(&(started + &ended)), Some(1));
     }
 }

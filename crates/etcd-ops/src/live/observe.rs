@@ -217,8 +217,10 @@ async fn status(id: MemberId, link: &Link) -> Result<MemberState, Error> {
     let late = match link.call("Status", |mut client| async move { client.status().await }).await {
         Ok(status) => {
             check_responder(id, link, &status)?;
-            let quota = quota(link, status.version(), status.db_size_quota()).await;
-            return Ok(MemberState::Answers(read_status(&status, quota)));
+            let told = link.metrics().await;
+            let quota = quota(link, status.version(), status.db_size_quota(), &told);
+            let open_snapshots = told.ok().and_then(|text| metrics::open_snapshots(&text));
+            return Ok(MemberState::Answers(MemberStatus { open_snapshots, ..read_status(&status, quota) }));
         }
         Err(late @ Error::Deadline { .. }) => late,
         Err(error) => return Err(error),
@@ -306,12 +308,13 @@ pub(super) fn read_status(status: &StatusResponse, quota: Quota) -> MemberStatus
         raft_index: status.raft_index(),
         raft_applied_index: status.raft_applied_index(),
         errors: status.errors().iter().map(|error| error.trim().to_owned()).collect(),
+        open_snapshots: None,
     }
 }
 
 /// Status tells the quota from 3.6 on: negative where it is disabled, 0 in 3.6.0 to 3.6.5 where it is the default one.
 /// Before that, only the metric does, and it is 0 where the quota is disabled.
-async fn quota(link: &Link, version: &str, told: i64) -> Quota {
+fn quota(link: &Link, version: &str, told: i64, metrics: &Result<String, Error>) -> Quota {
     let tells = !(version.starts_with("3.4.") || version.starts_with("3.5."));
     match told {
         bytes if bytes > 0 => return Quota::Bytes { bytes },
@@ -319,7 +322,7 @@ async fn quota(link: &Link, version: &str, told: i64) -> Quota {
         _ if tells => return Quota::Bytes { bytes: DEFAULT_QUOTA_BYTES },
         _ => {}
     }
-    match link.metric("etcd_server_quota_backend_bytes").await {
+    match metrics.as_ref().map(|text| metrics::gauge(text, "etcd_server_quota_backend_bytes")) {
         #[expect(clippy::cast_possible_truncation, reason = "a quota in bytes, written by Go as a float64; the cast saturates")]
         Ok(Some(bytes)) if bytes > 0.0 => Quota::Bytes { bytes: bytes as i64 },
         Ok(Some(_)) => Quota::Disabled,
@@ -331,7 +334,7 @@ async fn quota(link: &Link, version: &str, told: i64) -> Quota {
                 message: "no etcd_server_quota_backend_bytes in it".to_owned(),
             },
         },
-        Err(trouble) => Quota::Unknown { trouble },
+        Err(trouble) => Quota::Unknown { trouble: trouble.clone() },
     }
 }
 

@@ -28,6 +28,7 @@ fn state() -> impl Strategy<Value = MemberState> {
                 raft_index: 5000,
                 raft_applied_index: 5000 - behind / 2,
                 errors: Vec::new(),
+                open_snapshots: Some(0),
             })
         },
     );
