@@ -51,7 +51,7 @@ docs: tools ## The Rust documentation, into target/doc
 
 .PHONY: testbed
 testbed: tools ## The whole test bed: tools and every pinned server
-	@$(BUILD) etcd
+	@$(BUILD) servers
 	@$(BUILD) list
 
 .PHONY: fmt

@@ -2,9 +2,9 @@
 
 mod scene;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use scene::{QUOTA_BYTES, assert_rescued, etcd, observe, out_of_space, plan_to_head, to_head, writer};
+use scene::{QUOTA_BYTES, assert_rescued, at_rest, etcd, observe, out_of_space, plan_to_head, to_head, writer};
 use trimtab_core::apply::Event;
 use trimtab_core::plan::Outcome;
 use trimtab_etcd_ops::cluster::{AlarmKind, Compacted, MemberState};
@@ -12,11 +12,11 @@ use trimtab_etcd_ops::live::{Access, Etcd};
 use trimtab_etcd_ops::maintenance::{Action, Guard, Notice, Refusal};
 use trimtab_etcd_ops::rescue::{self, Reason, RescuePolicy};
 use trimtab_kit::etcd::{Cluster, Options, VERSIONS};
-use trimtab_kit::fill;
+use trimtab_kit::{fill, wait};
 
 async fn a_full_cluster_is_rescued(version: &'static str, members: usize) {
     let (cluster, mut etcd) = out_of_space(version, members).await;
-    let before = observe(&mut etcd).await;
+    let before = at_rest(&mut etcd).await;
     let held_back = rescue::plan(&before, &RescuePolicy::default()).unwrap();
     assert!(held_back.is_empty() && held_back.is_blocked(), "{held_back}");
     assert!(held_back.held.iter().any(|held| matches!(held.reason, Reason::InUseTooBig { .. })), "{held_back}");
@@ -62,14 +62,16 @@ on_every_version! {
     three_members_of_3_7_are_rescued: 3, 3;
 }
 
-/// Moves the leadership with etcdctl, and says where it went.
-fn move_leader(cluster: &Cluster, seen: &trimtab_etcd_ops::ClusterSeen) -> String {
+/// Moves the leadership to a follower with etcdctl, which finds the leader by itself: so a move that came late may be asked for again.
+fn move_leader(cluster: &Cluster, seen: &trimtab_etcd_ops::ClusterSeen) {
     let leader = seen.leader().unwrap();
-    let follower = seen.voters().find(|voter| voter.id != leader).unwrap();
-    let at_leader = &seen.member(leader).unwrap().client_urls[0];
-    let moved = cluster.etcdctl_at(at_leader, &["move-leader", &follower.id.to_string()]);
-    assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
-    follower.id.to_string()
+    let follower = seen.voters().find(|voter| voter.id != leader).unwrap().id.to_string();
+    // etcd gives it one election timeout, a second, which a busy machine misses.
+    let move_once = || {
+        let moved = cluster.etcdctl_at(&cluster.endpoints().join(","), &["move-leader", &follower]);
+        moved.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&moved.stderr).into_owned())
+    };
+    wait::until("another leader", wait::LONG, move_once).unwrap();
 }
 
 #[tokio::test]
@@ -111,18 +113,28 @@ async fn another_leader_in_the_middle_refuses_the_remaining_steps_and_a_new_plan
     assert_rescued(&cluster, &mut etcd).await;
 }
 
+/// Asks each member for a write that is too big for its own quota, which is when it raises an alarm of its own.
+///
+/// A member whose database is smaller, with the quota still above the request, says no for the alarm of another one and raises none. The
+/// databases differ by up to a megabyte, so the request is nearly as large as etcd takes (1.5 MiB).
+async fn alarms_of_all(cluster: &Cluster, etcd: &mut Etcd) -> Result<(), String> {
+    for endpoint in cluster.endpoints() {
+        let mut client = fill::client(cluster, &endpoint, None).await;
+        assert!(client.put("/registry/refused", vec![b'x'; 1_500_000], None).await.is_err(), "{endpoint} accepts a write");
+    }
+    let seen = observe(etcd).await;
+    let sizes: Vec<i64> = seen.answering().map(|(_, status)| status.db_size_bytes).collect();
+    let all = seen.alarms_of(AlarmKind::NoSpace).count() == seen.members.len();
+    all.then_some(()).ok_or_else(|| format!("{:?}, databases of {sizes:?} bytes", seen.alarms))
+}
+
 #[tokio::test]
 async fn alarms_that_come_under_other_ids_after_the_plan_are_disarmed_too() {
     for version in VERSIONS {
         let (cluster, mut etcd) = out_of_space(version, 3).await;
         let plan = plan_to_head(&mut etcd).await;
-        for endpoint in cluster.endpoints() {
-            let mut client = fill::client(&cluster, &endpoint, None).await;
-            assert!(client.put("/registry/refused", vec![b'x'; 100_000], None).await.is_err(), "{version}: {endpoint} accepts a write");
-        }
-        while observe(&mut etcd).await.alarms_of(AlarmKind::NoSpace).count() < 3 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let what = format!("an alarm of each member of {version}");
+        wait::until_async(&what, wait::LONG, async || alarms_of_all(&cluster, &mut etcd).await).await.unwrap();
         let report = plan.apply(&mut etcd, |_| {}).await;
         assert!(report.is_done(), "{version}: {report}");
         assert_rescued(&cluster, &mut etcd).await;
@@ -218,9 +230,14 @@ async fn by_default_only_what_kubernetes_compacted_is_gone_and_defragmentation_a
         client.compact(90, Some(etcd_client::CompactionOptions::new().with_physical())).await.unwrap();
         // Until every member is through with it, and a write has made the in-use sizes true.
         let mut before = etcd(&cluster);
-        while observe(&mut before).await.answering().any(|(_, status)| status.db_size_in_use_bytes > QUOTA_BYTES / 2) {
+        let compacted = async || {
             client.put("/registry/configmaps/default/filler-0", "x", None).await.unwrap();
-        }
+            let seen = observe(&mut before).await;
+            let in_use: Vec<i64> = seen.answering().map(|(_, status)| status.db_size_in_use_bytes).collect();
+            let done = in_use.len() == 3 && in_use.iter().all(|bytes| *bytes <= QUOTA_BYTES / 2);
+            done.then_some(()).ok_or_else(|| format!("{in_use:?} bytes in use"))
+        };
+        wait::until_async("every member's compaction", wait::LONG, compacted).await.unwrap();
         // The quota was lowered meanwhile, and the next write raises the alarm; the restart has made the in-use size true.
         cluster.options.quota_bytes = Some(QUOTA_BYTES);
         for index in 0..3 {
@@ -256,13 +273,15 @@ async fn a_dropped_run_leaves_a_defragmentation_that_is_waited_for_and_not_asked
         let cluster = Cluster::start(&Options::new(version, members).with_quota_bytes(quota));
         let mut client = writer(&cluster).await;
         // Live data, so that the defragmentation takes its time.
-        let mut count = 0;
-        while client.put(format!("/registry/configmaps/default/{count}"), vec![b'x'; 1_000_000], None).await.is_ok() {
-            count += 1;
-        }
+        let mut writes = 0..1_000;
+        while client.put(format!("/registry/configmaps/default/{}", writes.next().unwrap()), vec![b'x'; 1_000_000], None).await.is_ok() {}
         client.delete("/registry/configmaps/default/1", Some(etcd_client::DeleteOptions::new().with_prefix())).await.unwrap();
         let mut first = etcd(&cluster);
         let plan = plan_to_head(&mut first).await;
+        // A dozen calls after one another: more than one call takes, on a slow machine too.
+        let asked = Instant::now();
+        observe(&mut first).await;
+        let quick = asked.elapsed().max(Duration::from_millis(100));
         let mut begun = None;
         let endpoints = cluster.endpoints();
         {
@@ -283,24 +302,28 @@ async fn a_dropped_run_leaves_a_defragmentation_that_is_waited_for_and_not_asked
                 () = noticed.notified() => {}
             }
             // As soon as the member defragments, the caller goes away.
-            let metrics = tokio::task::spawn_blocking(move || {
-                let until = std::time::Instant::now() + Duration::from_secs(20);
-                while !endpoints.iter().any(|endpoint| scene::metric(endpoint, "etcd_disk_defrag_inflight") == "1") {
-                    assert!(std::time::Instant::now() < until, "nobody defragments");
-                }
-            });
+            let inflight = move || {
+                let all: Vec<String> = endpoints.iter().map(|endpoint| scene::metric(endpoint, "etcd_disk_defrag_inflight")).collect();
+                all.iter().any(|inflight| inflight == "1").then_some(()).ok_or_else(|| format!("{all:?}"))
+            };
+            let metrics = tokio::task::spawn_blocking(|| wait::until("a defragmentation", wait::LONG, inflight));
             tokio::select! {
                 report = &mut apply => panic!("{version}: it was not to end: {report}"),
-                seen = metrics => seen.unwrap(),
+                seen = metrics => seen.unwrap().unwrap(),
             }
         }
         let begun = begun.unwrap();
         // Less than the defragmentation takes, or its Status would simply come late.
-        let access = Access::to(cluster.endpoints()).unwrap().with_call_deadline(Duration::from_millis(100));
+        let access = Access::to(cluster.endpoints()).unwrap().with_call_deadline(quick);
         let mut second = Etcd::new(access).unwrap();
         let mut said = Vec::new();
-        let seen = second.observe(&mut |message| said.push(message)).await.unwrap();
-        assert!(matches!(seen.member(begun).unwrap().state, MemberState::Answers(_)));
+        // On a busy machine a call may take longer than that, so a look may fail; what counts is what is said until one does not.
+        let answers = async || {
+            let seen = second.observe(&mut |message| said.push(message)).await.map_err(|error| error.to_string())?;
+            let state = &seen.member(begun).unwrap().state;
+            if matches!(state, MemberState::Answers(_)) { Ok(seen) } else { Err(format!("{state:?}")) }
+        };
+        let seen = wait::until_async("the end of the defragmentation", wait::LONG, answers).await.unwrap();
         // The saved plan goes on where the first run was left.
         let report = plan.apply(&mut etcd(&cluster), |_| {}).await;
         assert!(report.is_done(), "{version}: {report}");

@@ -4,20 +4,23 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
 use crate::pki::Pki;
+use crate::{wait, watch};
 
 /// The versions of the test bed, one for each supported minor.
 pub const VERSIONS: [&str; 4] = ["3.4.23", "3.5.35", "3.6.16", "3.7.3"];
 
+/// What backups are taken from and restored for: beside [`VERSIONS`] a 3.5 whose members can disagree after a crash (3.5.0 to 3.5.2).
+pub const BACKUP_VERSIONS: [&str; 5] = ["3.4.23", "3.5.1", "3.5.35", "3.6.16", "3.7.3"];
+
 /// How a cluster is started.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// One of [`VERSIONS`].
+    /// One of [`VERSIONS`] or [`BACKUP_VERSIONS`].
     pub version: &'static str,
     /// 1 or 3.
     pub members: usize,
@@ -25,11 +28,17 @@ pub struct Options {
     pub quota_bytes: Option<i64>,
     /// Serve TLS and want client certificates.
     pub pki: Option<Pki>,
+    /// `--initial-cluster-token`, part of what the cluster's id is made from.
+    pub token: String,
+    /// Further flags of every member; they come last, so they win.
+    pub args: Vec<String>,
+    /// Where members keep their data, one for each, existing or not; they outlive the cluster. By default folders of the cluster's own.
+    pub data_dirs: Option<Vec<PathBuf>>,
 }
 
 impl Options {
     pub fn new(version: &'static str, members: usize) -> Self {
-        Self { version, members, quota_bytes: None, pki: None }
+        Self { version, members, quota_bytes: None, pki: None, token: "trimtab".to_owned(), args: Vec::new(), data_dirs: None }
     }
 
     #[must_use]
@@ -40,6 +49,22 @@ impl Options {
     #[must_use]
     pub fn with_pki(self, pki: Pki) -> Self {
         Self { pki: Some(pki), ..self }
+    }
+
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self }
+    }
+
+    #[must_use]
+    pub fn with_args(self, args: &[&str]) -> Self {
+        Self { args: args.iter().map(|&arg| arg.to_owned()).collect(), ..self }
+    }
+
+    #[must_use]
+    pub fn with_data_dirs(self, data_dirs: Vec<PathBuf>) -> Self {
+        assert_eq!(data_dirs.len(), self.members, "one data directory for each member");
+        Self { data_dirs: Some(data_dirs), ..self }
     }
 
     fn scheme(&self) -> &'static str {
@@ -60,6 +85,81 @@ struct Member {
     client_port: u16,
     peer_port: u16,
     child: Option<Child>,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Of the cluster's first members.
+    Founder,
+    /// Added to a running cluster; it answers no read that needs a quorum.
+    Learner,
+}
+
+impl Role {
+    fn initial_cluster_state(self) -> &'static str {
+        match self {
+            Self::Founder => "new",
+            Self::Learner => "existing",
+        }
+    }
+
+    /// A read that succeeds once the member takes part.
+    fn readiness(self) -> &'static [&'static str] {
+        match self {
+            Self::Founder => &["get", "trimtab-ready"],
+            Self::Learner => &["get", "trimtab-ready", "--consistency=s"],
+        }
+    }
+}
+
+/// A cluster that has its names, ports and token but does not run yet: what a restore has to write into the data directories.
+/// It holds its ports until it starts.
+#[derive(Debug)]
+pub struct Reserved {
+    cluster: Cluster,
+    held: Vec<TcpListener>,
+}
+
+impl Reserved {
+    pub fn member_names(&self) -> Vec<String> {
+        (0..self.cluster.members.len()).map(member_name).collect()
+    }
+
+    /// Each member's one peer URL, in the members' order.
+    pub fn peer_urls(&self) -> Vec<String> {
+        self.cluster.members.iter().map(|member| self.cluster.url(member.peer_port)).collect()
+    }
+
+    /// The client URLs that the members will serve.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.cluster.endpoints()
+    }
+
+    /// `--initial-cluster`, as etcd and `etcdutl snapshot restore` take it.
+    pub fn initial_cluster(&self) -> String {
+        self.cluster.initial_cluster()
+    }
+
+    /// `--initial-cluster-token`.
+    pub fn token(&self) -> &str {
+        &self.cluster.options.token
+    }
+
+    /// Where the members will look for their data if [`Options::data_dirs`] does not say otherwise; not made yet.
+    pub fn data_dirs(&self) -> Vec<PathBuf> {
+        (0..self.cluster.members.len()).map(|index| self.cluster.data_dir(index)).collect()
+    }
+
+    /// Starts the members on these data directories, each of which was made for the member of its place, and waits until each answers.
+    /// The end of a log is the error where one does not. The directories stay when the cluster is dropped, [`Reserved::data_dirs`] excepted.
+    pub fn start_on(self, data_dirs: Vec<PathBuf>) -> Result<Cluster, String> {
+        let Self { mut cluster, held } = self;
+        cluster.options = cluster.options.clone().with_data_dirs(data_dirs);
+        drop(held);
+        cluster.start_all()?;
+        Ok(cluster)
+    }
 }
 
 impl Cluster {
@@ -67,11 +167,9 @@ impl Cluster {
     pub fn start(options: &Options) -> Self {
         let mut last = String::new();
         for _ in 0..3 {
-            let mut cluster = Self::prepare(options);
-            for index in 0..options.members {
-                cluster.start_member(index);
-            }
-            match cluster.wait_until_ready() {
+            let Reserved { mut cluster, held } = Self::reserve(options);
+            drop(held);
+            match cluster.start_all() {
                 Ok(()) => return cluster,
                 Err(why) => last = why,
             }
@@ -79,7 +177,8 @@ impl Cluster {
         panic!("etcd {} did not start: {last}", options.version);
     }
 
-    fn prepare(options: &Options) -> Self {
+    /// Chooses names, ports and token, and starts nothing yet.
+    pub fn reserve(options: &Options) -> Reserved {
         let dir = tempfile::Builder::new().prefix("trimtab-etcd-").tempdir().expect("a temporary folder can be made");
         if let Some(pki) = &options.pki {
             pki.write_to(dir.path());
@@ -87,12 +186,49 @@ impl Cluster {
         // All listeners are held at once, so that no port is drawn twice.
         let held: Vec<TcpListener> = (0..options.members * 2).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let ports: Vec<u16> = held.iter().map(|listener| listener.local_addr().expect("a bound port").port()).collect();
-        let members = ports.chunks(2).map(|pair| Member { client_port: pair[0], peer_port: pair[1], child: None }).collect();
-        Self { options: options.clone(), members, dir }
+        let members = ports.chunks(2).map(|pair| Member { client_port: pair[0], peer_port: pair[1], child: None, role: Role::Founder }).collect();
+        Reserved { cluster: Self { options: options.clone(), members, dir }, held }
+    }
+
+    fn start_all(&mut self) -> Result<(), String> {
+        for index in 0..self.members.len() {
+            self.start_member(index);
+        }
+        self.wait_until_ready()
+    }
+
+    /// Adds a learner, starts it, and waits until it holds what the first member holds by then. Returns its index.
+    pub fn add_learner(&mut self) -> usize {
+        let Reserved { cluster: mut one, held } = Self::reserve(&Options::new(self.options.version, 1));
+        let index = self.members.len();
+        let member = Member { role: Role::Learner, ..one.members.remove(0) };
+        let peer_url = format!("--peer-urls={}", self.url(member.peer_port));
+        // A cluster that has just started refuses changes until its members have been connected for some seconds.
+        let add = || succeeded(&self.etcdctl_at(&self.endpoints()[0], &["member", "add", &member_name(index), &peer_url, "--learner"]));
+        wait::until("a member to be added", wait::LONG, add).unwrap_or_else(|why| panic!("{why}"));
+        self.members.push(member);
+        drop(held);
+        self.start_member(index);
+        self.wait_until_ready().unwrap_or_else(|why| panic!("the learner did not start: {why}"));
+        let goal = self.revision(0);
+        wait::until("the learner to catch up", wait::LONG, || match self.revision(index) {
+            held if held >= goal => Ok(()),
+            held => Err(format!("revision {held} of {goal}")),
+        })
+        .unwrap_or_else(|why| panic!("{why}"));
+        index
+    }
+
+    /// The revision that a member has applied, by its own status.
+    pub fn revision(&self, index: usize) -> i64 {
+        let said = self.etcdctl_at(&self.endpoints()[index], &["endpoint", "status", "--write-out=json"]);
+        let status: serde_json::Value = serde_json::from_slice(&said.stdout).expect("a status as JSON");
+        status[0]["Status"]["header"]["revision"].as_i64().expect("a revision")
     }
 
     /// Starts one member, also again after it was ended, with the arguments of the cluster.
     pub fn start_member(&mut self, index: usize) {
+        watch::this_test();
         let log = File::options().create(true).append(true).open(self.log(index)).expect("a log file");
         let child = self
             .command(index)
@@ -106,14 +242,12 @@ impl Cluster {
 
     /// `setpriv` has the kernel end the member where the test itself is killed.
     fn command(&self, index: usize) -> Command {
-        let scheme = self.options.scheme();
-        let url = |port: u16| format!("{scheme}://127.0.0.1:{port}");
-        let (client, peer) = (url(self.members[index].client_port), url(self.members[index].peer_port));
-        let peers = self.members.iter().enumerate().map(|(at, member)| format!("m{at}={}", url(member.peer_port)));
+        let member = &self.members[index];
+        let (client, peer) = (self.url(member.client_port), self.url(member.peer_port));
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(program(self.options.version, "etcd"));
-        command.args(["--name", &format!("m{index}"), "--initial-cluster-token", "trimtab", "--initial-cluster-state", "new"]);
-        command.args(["--initial-cluster", &peers.collect::<Vec<_>>().join(",")]);
+        command.args(["--name", &member_name(index), "--initial-cluster-token", &self.options.token]);
+        command.args(["--initial-cluster-state", member.role.initial_cluster_state(), "--initial-cluster", &self.initial_cluster()]);
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
         command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
         command.arg("--data-dir").arg(self.data_dir(index)).args(["--unsafe-no-fsync"].iter().filter(|_| self.options.version != "3.4.23"));
@@ -127,32 +261,43 @@ impl Cluster {
             command.arg("--cert-file").arg(file("server.crt")).arg("--key-file").arg(file("server.key"));
             command.arg("--peer-cert-file").arg(file("server.crt")).arg("--peer-key-file").arg(file("server.key"));
         }
+        command.args(&self.options.args);
         command
     }
 
-    /// Until every member answers a read that needs a quorum.
+    fn url(&self, port: u16) -> String {
+        format!("{}://127.0.0.1:{port}", self.options.scheme())
+    }
+
+    fn initial_cluster(&self) -> String {
+        let peers = self.members.iter().enumerate().map(|(index, member)| format!("{}={}", member_name(index), self.url(member.peer_port)));
+        peers.collect::<Vec<_>>().join(",")
+    }
+
+    /// Until every member answers a read that needs a quorum, and a learner one that needs none. An error as soon as a member has ended.
     pub fn wait_until_ready(&self) -> Result<(), String> {
-        let until = Instant::now() + Duration::from_secs(30);
         for (index, endpoint) in self.endpoints().iter().enumerate() {
-            while !self.etcdctl_at(endpoint, &["get", "trimtab-ready"]).status.success() {
-                if Instant::now() > until {
-                    return Err(format!("member m{index}: {}", tail(&self.log(index))));
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            let member = &self.members[index];
+            let told = || format!("member {}: {}", member_name(index), tail(&self.log(index)));
+            let answers = || match self.etcdctl_at(endpoint, member.role.readiness()).status.success() {
+                true => Ok(Ok(())),
+                false if self.has_ended(index) => Ok(Err(told())),
+                false => Err(told()),
+            };
+            wait::until("a cluster that answers", wait::LONG, answers)??;
         }
         Ok(())
     }
 
     /// The members' client URLs.
     pub fn endpoints(&self) -> Vec<String> {
-        self.members.iter().map(|member| format!("{}://127.0.0.1:{}", self.options.scheme(), member.client_port)).collect()
+        self.members.iter().map(|member| self.url(member.client_port)).collect()
     }
 
     /// `etcdctl` of the same version, at one endpoint.
     pub fn etcdctl_at(&self, endpoint: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(program(self.options.version, "etcdctl"));
-        command.env("ETCDCTL_API", "3").args(["--endpoints", endpoint, "--command-timeout", "2s"]);
+        command.env("ETCDCTL_API", "3").args(["--endpoints", endpoint, "--dial-timeout", "10s", "--command-timeout", "10s"]);
         if self.options.pki.is_some() {
             let file = |name: &str| self.dir.path().join(name);
             command.arg("--cacert").arg(file("ca.crt")).arg("--cert").arg(file("client.crt")).arg("--key").arg(file("client.key"));
@@ -163,6 +308,7 @@ impl Cluster {
     /// Hangs a member (SIGSTOP).
     pub fn hang(&self, index: usize) {
         self.signal(index, Signal::STOP);
+        wait::until_stopped(self.members[index].child.as_ref().expect("the member runs"));
     }
 
     /// Lets a hung member go on (SIGCONT).
@@ -183,13 +329,21 @@ impl Cluster {
         kill_process(Pid::from_child(child), signal).expect("our own child can be signalled");
     }
 
-    /// Where a member keeps its data.
+    /// Whether a member that was started has ended by itself. It stays to be waited for.
+    fn has_ended(&self, index: usize) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let ended = |child: &Child| waitid(WaitId::Pid(Pid::from_child(child)), look).expect("our own child can be looked at").is_some();
+        self.members[index].child.as_ref().is_some_and(ended)
+    }
+
+    /// Where a member keeps its data; a learner's is always the cluster's own.
     pub fn data_dir(&self, index: usize) -> PathBuf {
-        self.dir.path().join(format!("m{index}"))
+        let given = self.options.data_dirs.as_ref().and_then(|dirs| dirs.get(index));
+        given.cloned().unwrap_or_else(|| self.dir.path().join(member_name(index)))
     }
 
     fn log(&self, index: usize) -> PathBuf {
-        self.dir.path().join(format!("m{index}.log"))
+        self.dir.path().join(format!("{}.log", member_name(index)))
     }
 }
 
@@ -204,6 +358,10 @@ impl Drop for Cluster {
     }
 }
 
+fn succeeded(output: &Output) -> Result<(), String> {
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
 /// A program of the test bed; a missing one fails with the way to get it.
 pub fn program(version: &str, name: &str) -> PathBuf {
     let path = testbed().join("bin").join(format!("etcd-{version}")).join(name);
@@ -216,7 +374,13 @@ pub fn testbed() -> PathBuf {
     std::env::var_os("TRIMTAB_TESTBED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.testbed"), PathBuf::from)
 }
 
-fn tail(log: &Path) -> String {
+/// `--name` of the member at this place.
+fn member_name(index: usize) -> String {
+    format!("m{index}")
+}
+
+/// The last lines of a server's log.
+pub(crate) fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().rev().take(5).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")

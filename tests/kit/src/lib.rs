@@ -1,6 +1,9 @@
 //! The test kit of this repository: runs vectors and oracles, starts real servers. Never published.
 
 #[cfg(feature = "live")]
+pub mod control_plane;
+pub mod damage;
+#[cfg(feature = "live")]
 pub mod etcd;
 #[cfg(feature = "live")]
 pub mod fill;
@@ -9,5 +12,11 @@ pub mod oracle;
 #[cfg(feature = "live")]
 pub mod pki;
 pub mod random;
+#[cfg(feature = "live")]
+pub mod s3;
 pub mod topics;
 pub mod vectors;
+#[cfg(feature = "live")]
+pub mod wait;
+#[cfg(feature = "live")]
+pub mod watch;

@@ -1,5 +1,6 @@
 //! Which code answers a topic. An oracle's answers are checked by the same functions as the vectors.
 
+pub mod etcd;
 mod net;
 mod node;
 mod quantity;
@@ -7,6 +8,8 @@ mod sched;
 
 use serde_json::Value;
 use trimtab_core::{FeatureGates, KubeVersion};
+
+use crate::vectors::Tally;
 
 /// Checks one case: `Err` says what was wrong.
 pub type Check = fn(input: &Value, expected: &Value) -> Result<(), String>;

@@ -2,12 +2,14 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+use std::time::Duration;
+
 use etcd_client::Client;
 use trimtab_etcd_ops::cluster::{AlarmKind, Alarms, ClusterSeen};
 use trimtab_etcd_ops::live::{Access, Etcd};
 use trimtab_etcd_ops::rescue::{self, CompactTo, RescuePlan, RescuePolicy};
 use trimtab_kit::etcd::{Cluster, Options};
-use trimtab_kit::fill;
+use trimtab_kit::{fill, wait};
 
 pub const QUOTA_BYTES: i64 = 8 * 1024 * 1024;
 
@@ -30,6 +32,22 @@ pub async fn writer(cluster: &Cluster) -> Client {
 
 pub async fn observe(etcd: &mut Etcd) -> ClusterSeen {
     etcd.observe(&mut |_| {}).await.unwrap()
+}
+
+/// The cluster once every member has applied the last write and written it down: on a busy machine a follower is megabytes behind.
+pub async fn at_rest(etcd: &mut Etcd) -> ClusterSeen {
+    const QUIET_LOOKS: usize = 4;
+    let (mut last, mut quiet) = (Vec::new(), 0);
+    let look = async || {
+        let seen = observe(etcd).await;
+        let now: Vec<_> =
+            seen.answering().map(|(_, status)| (status.raft_applied_index, status.db_size_bytes, status.db_size_in_use_bytes)).collect();
+        quiet = if now == last && now.iter().all(|(applied, ..)| *applied == now[0].0) { quiet + 1 } else { 0 };
+        last.clone_from(&now);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if quiet == QUIET_LOOKS { Ok(seen) } else { Err(format!("applied index, size, in use: {now:?}")) }
+    };
+    wait::until_async("a cluster at rest", wait::LONG, look).await.unwrap()
 }
 
 pub fn to_head() -> RescuePolicy {
@@ -67,8 +85,9 @@ pub fn defragmentations(endpoint: &str) -> u64 {
 /// A member's metric of that name, as it is written.
 pub fn metric(endpoint: &str, name: &str) -> String {
     use std::io::{Read, Write};
-    let address = endpoint.strip_prefix("http://").unwrap();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let address = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut stream = std::net::TcpStream::connect_timeout(&address, wait::LONG).unwrap();
+    stream.set_read_timeout(Some(wait::LONG)).unwrap();
     write!(stream, "GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
