@@ -3,7 +3,7 @@
 - :mod:`trimtab.node`: the class of a pod, ``oom_score_adj`` of its containers, who is killed first.
 - :mod:`trimtab.sched`: how many nodes the scheduler scores.
 - :mod:`trimtab.net`: how many DNS replicas the cluster-proportional-autoscaler wants.
-- :mod:`trimtab.etcd`: an etcd that is out of space, rescued: observe, plan, apply.
+- :mod:`trimtab.etcd`: an etcd that is out of space, rescued; its backups, saved, proven, kept, restored; what fills it.
 - :mod:`trimtab.exceptions`: what can go wrong.
 
 How it reads, everywhere:
@@ -31,11 +31,17 @@ from . import etcd, exceptions, net, node, sched
 from ._core import KubeVersion, Quantity
 from .exceptions import (
     AccessDenied,
+    AlreadyExists,
+    BrokenFile,
     ClusterError,
     DeadlineExceeded,
     FeatureGateError,
+    FileError,
+    FileInUse,
     InvalidInput,
     NoSpace,
+    NotFound,
+    StorageFull,
     TlsError,
     TrimtabError,
     Unreachable,
@@ -46,13 +52,19 @@ __version__ = _version("trimtab")
 
 __all__ = [
     "AccessDenied",
+    "AlreadyExists",
+    "BrokenFile",
     "ClusterError",
     "DeadlineExceeded",
     "FeatureGateError",
+    "FileError",
+    "FileInUse",
     "InvalidInput",
     "KubeVersion",
     "NoSpace",
+    "NotFound",
     "Quantity",
+    "StorageFull",
     "TlsError",
     "TrimtabError",
     "Unreachable",

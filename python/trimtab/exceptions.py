@@ -2,7 +2,7 @@
 
 The message says who erred and what to do. ``to_dict()`` gives the kind of error under ``error`` and its fields, which
 are attributes as well where a class names them. All can be pickled. A wrong Python type, such as a number where a
-version is wanted, is a ``TypeError`` as everywhere.
+version is wanted, is a ``TypeError`` as everywhere; a file that cannot be opened is Python's own ``OSError``.
 
 >>> import trimtab
 >>> try:
@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AlreadyExists",
+    "BrokenFile",
     "ClusterError",
     "DeadlineExceeded",
     "FeatureGateError",
+    "FileError",
+    "FileInUse",
     "InvalidInput",
     "NoSpace",
+    "NotFound",
+    "StorageFull",
     "TlsError",
     "TrimtabError",
     "Unreachable",
@@ -55,7 +61,7 @@ class TrimtabError(Exception):
 
 
 class InvalidInput(TrimtabError, ValueError):
-    """An argument cannot be used: a quantity, manifest, ConfigMap, endpoint, certificate, policy. Correct it."""
+    """An argument cannot be used: a quantity, manifest, endpoint, certificate, policy, revision. Correct it."""
 
     @property
     def path(self) -> str | None:
@@ -93,7 +99,7 @@ class _AtEndpoint(TrimtabError):
 
 
 class Unreachable(_AtEndpoint, ConnectionError):
-    """Nobody listens there, or the connection broke. Check that it runs, and http against https."""
+    """Nobody listens there, member or store, or the connection broke. Check that it runs, and http against https."""
 
 
 class DeadlineExceeded(_AtEndpoint, TimeoutError):
@@ -105,7 +111,7 @@ class TlsError(_AtEndpoint, ConnectionError):
 
 
 class AccessDenied(_AtEndpoint, PermissionError):
-    """User or password are wrong or missing, or the user may not do this. Give one with the role root."""
+    """User, password or keys are wrong or missing, or may not do this. Give others; in etcd, of the role root."""
 
 
 class NoSpace(_AtEndpoint, OSError):
@@ -117,4 +123,36 @@ class NoSpace(_AtEndpoint, OSError):
 
 
 class ClusterError(_AtEndpoint, RuntimeError):
-    """Anything else that a cluster said. Its message says what to do."""
+    """Anything else that a cluster or a store said. Its message says what to do."""
+
+
+class BrokenFile(TrimtabError, ValueError):
+    """The bytes are no sound etcd database, or not those that were proven. Take another backup."""
+
+
+class FileInUse(TrimtabError, OSError):
+    """The file is written while it is read. Stop the etcd that runs on it, wait for the copy, or take a snapshot."""
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message, details)
+        self.errno = errno.EBUSY
+
+
+class FileError(TrimtabError, OSError):
+    """A file or directory cannot be read or written. Look at its rights and its disk."""
+
+
+class AlreadyExists(TrimtabError, FileExistsError):
+    """The destination is there already, and was not touched. Give another one, or remove it."""
+
+
+class NotFound(TrimtabError, FileNotFoundError):
+    """A store, or an object in it, is not there. Create the store, or list it again."""
+
+
+class StorageFull(TrimtabError, OSError):
+    """A disk or a store has no room, and nothing was kept of what did not fit. Make room, or plan a retention."""
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message, details)
+        self.errno = errno.ENOSPC

@@ -120,6 +120,11 @@ class RealEtcd:
         found = self.call("kv/range", {"key": encoded("\0"), "range_end": encoded("\0"), "keys_only": True})
         return [base64.b64decode(kv["key"]).decode() for kv in found.get("kvs", [])]
 
+    def tool(self, name: str, *arguments: str) -> Any:
+        """What `etcdctl` or `etcdutl` of this release says, as data."""
+        command = [str(self.program.with_name(name)), *arguments, "--write-out", "json"]
+        return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
     def enable_auth(self, password: str) -> None:
         self.call("auth/user/add", {"name": "root", "password": password})
         self.call("auth/role/add", {"name": "root"})

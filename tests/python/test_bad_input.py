@@ -278,6 +278,12 @@ def test_every_error_can_be_caught_by_the_base_and_by_its_builtin() -> None:
         trimtab.AccessDenied: PermissionError,
         trimtab.NoSpace: OSError,
         trimtab.ClusterError: RuntimeError,
+        trimtab.BrokenFile: ValueError,
+        trimtab.FileInUse: OSError,
+        trimtab.FileError: OSError,
+        trimtab.AlreadyExists: FileExistsError,
+        trimtab.NotFound: FileNotFoundError,
+        trimtab.StorageFull: OSError,
     }
     for kind, builtin in builtins.items():
         error = kind("what to do", {"error": "kind", "endpoint": "http://a:2379"})

@@ -35,6 +35,49 @@ EVENT = etcd.Event.from_dict(
     {"event": "begun", "index": 0, "step": PLAN.steps[0].to_dict(), "message": None, "outcome": None}
 )
 
+SNAPSHOT = etcd.example_snapshot()
+RESTORE = etcd.restore_plan(
+    etcd.restore_observe(SNAPSHOT), member="m0", initial_cluster="m0=http://a:2380", initial_cluster_token="t"
+)
+MANIFESTS = [etcd.example_manifest(revision=at, taken_at=f"2026-11-25T0{at}:00:00Z") for at in range(1, 4)]
+CATALOG = etcd.example_catalog(MANIFESTS)
+RETENTION = etcd.retention_plan(CATALOG, now="2026-11-26T00:00:00Z", keep_hourly=0, keep_last=1, min_keep=1)
+
+
+def affected(seen: etcd.ClusterSeen) -> etcd.ClusterSeen:
+    """The same cluster, with a member of a release that may lose data."""
+    data = seen.to_dict()
+    data["members"][0]["state"]["version"] = "3.5.1"
+    return etcd.ClusterSeen.from_dict(data)
+
+
+SAVE = etcd.save_plan(affected(SEEN), directory="/var/backups", now="2026-11-25T00:00:00Z")
+SAVE_HELD = etcd.save_plan(SEEN, directory="/var/backups", now="2026-11-25T00:00:00Z", source="learner").held
+
+
+def reported(plan: etcd.SavePlan | etcd.RetentionPlan) -> dict[str, Any]:
+    """How it ends well."""
+    done = {"outcome": "done", "acted": True}
+    steps = [{"target": step.target, "action": step.action} | done for step in plan.steps]
+    return {"subject": plan.subject, "held": [held.to_dict() for held in plan.held], "steps": steps}
+
+
+def begun(step: etcd.SaveStep | etcd.RetentionStep) -> dict[str, Any]:
+    return {"event": "begun", "index": 0, "step": step.to_dict(), "message": None, "outcome": None}
+
+
+SAVE_REPORT = etcd.SaveReport.from_dict(reported(SAVE))
+RETENTION_REPORT = etcd.RetentionReport.from_dict(reported(RETENTION))
+VERIFICATION = etcd.Verification.from_dict(
+    {
+        "format": 1,
+        "at": "2026-11-26T00:00:00Z",
+        "object": {"name": MANIFESTS[0].name, "sizeBytes": 5, "lastModified": "2026-11-25T00:00:00Z"}
+        | {"etag": None, "version": None},
+        "found": {"found": "sound"},
+    }
+)
+
 HASHABLE: list[Any] = [
     KubeVersion("1.34.2"),
     Quantity("8Gi"),
@@ -46,7 +89,12 @@ HASHABLE: list[Any] = [
     net.ClusterSize(schedulable_cores=4, schedulable_nodes=2, total_cores=6, total_nodes=3),
     net.LadderParams(cores_to_replicas=[(3, 3), (1, 1)], include_unschedulable_nodes=True),
     net.LadderParams(nodes_to_replicas=[(3, 3), (1, 1), (1, 2)]).sorted(),
+    etcd.verify(SNAPSHOT),
+    etcd.verify(SNAPSHOT).status,
+    etcd.hash_kv(SNAPSHOT),
 ]
+# Nobody makes these by hand.
+ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv)
 UNHASHABLE: list[Any] = [
     net.LinearParams(cores_per_replica=0.1, nodes_per_replica=1e-5, max=9, prevent_single_point_failure=True),
     net.Mode.parse("linear", '{"coresPerReplica": 0.30000000000000004}'),
@@ -62,6 +110,28 @@ UNHASHABLE: list[Any] = [
     REPORT,
     REPORT.steps[1],
     EVENT,
+    etcd.keyspace(SNAPSHOT),
+    etcd.restore_observe(SNAPSHOT),
+    RESTORE,
+    etcd.Restored.from_dict({"plan": RESTORE.to_dict(), "dataDir": "/d", "databaseBytes": 5, "removed": ["/x"]}),
+    MANIFESTS[0],
+    CATALOG,
+    CATALOG.findings(now="2026-12-25T00:00:00Z")[0],
+    VERIFICATION,
+    SAVE,
+    SAVE.steps[0],
+    SAVE_HELD[0],
+    SAVE.notices[0],
+    SAVE_REPORT,
+    SAVE_REPORT.steps[0],
+    etcd.SaveEvent.from_dict(begun(SAVE.steps[0])),
+    RETENTION,
+    RETENTION.steps[0],
+    RETENTION.held[0],
+    RETENTION.notices[0],
+    RETENTION_REPORT,
+    RETENTION_REPORT.steps[0],
+    etcd.RetentionEvent.from_dict(begun(RETENTION.steps[0])),
 ]
 RULES: list[Any] = [node.OomRules.at("1.34"), sched.SampleRules.at("1.34")]
 VALUES = HASHABLE + UNHASHABLE + RULES
@@ -100,7 +170,7 @@ def test_what_holds_floats_or_dicts_has_no_hash(value: Any) -> None:
 @pytest.mark.parametrize("value", HASHABLE + RULES, ids=named)
 def test_what_is_shown_makes_the_value_again(value: Any) -> None:
     names = {kind.__name__: kind for kind in (KubeVersion, Quantity, *classes())}
-    if not isinstance(value, node.ContainerOom):  # an answer, that nobody makes
+    if not isinstance(value, ANSWERS):
         assert eval(repr(value), names) == value
 
 
@@ -129,7 +199,7 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
 def test_every_public_class_stands_in_these_tests() -> None:
     tested = {type(value).__name__ for value in VALUES}
     public = {name for module in (node, sched, net, etcd) for name in module.__all__ if name[0].isupper()}
-    assert public - tested == {"Etcd"}  # holds credentials: no ==, no pickle
+    assert public - tested == {"Etcd", "Store"}  # they hold credentials: no ==, no pickle
 
 
 def test_a_plan_reads_as_a_transcript() -> None:
@@ -147,6 +217,18 @@ def test_what_is_held_back_has_its_numbers() -> None:
     reason = HELD.held[0].reason
     assert reason["reason"] == "inUseTooBig"
     assert (reason["dbSizeInUseBytes"], reason["head"]) == (17300000, 1000)
+
+
+def test_plans_of_backups_read_as_transcripts() -> None:
+    assert str(SAVE).splitlines()[0] == "plan: backup of etcd cluster cdf818194e3a8c32"
+    assert "3.5.1" in str(SAVE.notices[0])
+    assert SAVE.steps[0].action["notBefore"] == "2026-11-25T00:00:00Z"
+    assert str(SAVE_REPORT).splitlines()[-1].endswith(": done")
+    assert str(RETENTION).splitlines()[0] == "plan: retention of the backups in s3://backups/etcd"
+    assert RETENTION.steps[0].action["names"] == [MANIFESTS[0].name, f"{MANIFESTS[0].name}.json"]
+    assert [held.reason["reason"] for held in RETENTION.held] == ["kept"]
+    assert str(RESTORE).startswith("restore of member m0 ")
+    assert str(VERIFICATION) == f"{MANIFESTS[0].name}: sound"
 
 
 def test_a_report_tells_where_it_stopped() -> None:

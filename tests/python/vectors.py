@@ -4,7 +4,8 @@
     python tests/python/vectors.py [--topics node/qos,sched/executed_num_feasible_nodes]
 
 The directory is TRIMTAB_VECTORS, tests/vectors by default. One line `python node/qos: passed/total` per topic. A topic
-that no runner knows fails, and so does a directory without any topic, or a topic without a case.
+that no runner knows fails, and so does a directory without any topic, or a topic without a case. A topic is a file of
+cases, or a database (`etcd/NAME.db`, or `NAME.db.zst`) with what upstream said of it in the .json beside it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trimtab import InvalidInput, Quantity, net, node, sched
+import zstandard
+from trimtab import InvalidInput, Quantity, etcd, net, node, sched
 
 Case = dict[str, Any]
 Judge = Callable[[Case, Any], Any]
 """Takes the input of a case and what is expected, and gives what was got, in the shape of what is expected."""
 
+KINDS = (".json", ".db", ".db.zst")
 # Cases of the areas node and sched that name no release mean this one.
 DEFAULT_VERSION = "1.36"
 SHOWN_MISMATCHES = 5
@@ -34,7 +37,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--topics", help="only these, separated by commas; all of the directory otherwise")
     wanted = parser.parse_args(arguments).topics
     root = Path(os.environ.get("TRIMTAB_VECTORS") or Path(__file__).parents[1] / "vectors")
-    topics = wanted.split(",") if wanted else sorted(str(path.relative_to(root))[:-5] for path in root.glob("*/*.json"))
+    topics = wanted.split(",") if wanted else topics_of(root)
     if not topics:
         print(f"{root} holds no topic (AREA/TOPIC.json): point TRIMTAB_VECTORS at the vectors", file=sys.stderr)
         return 1
@@ -43,18 +46,45 @@ def main(arguments: list[str]) -> int:
     return int(not all(passed))
 
 
+def topics_of(root: Path) -> list[str]:
+    """By every file of each, so that none is passed over whose .json is missing."""
+    found = {str(path.relative_to(root)): kind for kind in KINDS for path in root.glob(f"*/*{kind}")}
+    return sorted({name.removesuffix(kind) for name, kind in found.items()})
+
+
 def run(topic: str, file: Path) -> bool:
-    cases: list[Case] = json.loads(file.read_text())
-    judge = TOPICS.get(topic)
-    if judge is None:
-        print(f"python {topic}: no runner knows this topic (tests/python/vectors.py)", file=sys.stderr)
-        print(f"python {topic}: 0/{max(len(cases), 1)}", flush=True)
-        return False
-    misses = [miss for case in cases if (miss := missed(judge, case))]
+    try:
+        total, misses = outcome(topic, file)
+    except Exception as error:
+        total, misses = 1, [f"{type(error).__name__}: {error}"]
     for miss in misses[:SHOWN_MISMATCHES]:
         print(f"{topic}: {miss}", file=sys.stderr)
-    print(f"python {topic}: {len(cases) - len(misses)}/{len(cases)}", flush=True)
-    return bool(cases) and not misses
+    print(f"python {topic}: {total - len(misses)}/{total}", flush=True)
+    return total > 0 and not misses
+
+
+def outcome(topic: str, file: Path) -> tuple[int, list[str]]:
+    """How many cases there are, and what is wrong with those that missed."""
+    database = database_of(file)
+    if database is not None:
+        said = database_cases(json.loads(file.read_text()), database)
+        return len(said), [f"{name}: {miss}" for name, miss in said if miss is not None]
+    judge = TOPICS.get(topic)
+    if judge is None:
+        return 1, ["no runner knows this topic (tests/python/vectors.py)"]
+    cases: list[Case] = json.loads(file.read_text())
+    return len(cases), [miss for case in cases if (miss := missed(judge, case))]
+
+
+def database_of(file: Path) -> bytes | None:
+    """The database beside a topic's .json, plain or packed; none of another area's."""
+    plain, packed = file.with_name(f"{file.stem}.db"), file.with_name(f"{file.stem}.db.zst")
+    if file.parent.name != "etcd":
+        return None
+    if plain.is_file():
+        return plain.read_bytes()
+    with zstandard.open(packed, "rb") as unpacked:
+        return bytes(unpacked.read())
 
 
 def missed(judge: Judge, case: Case) -> str | None:
@@ -262,6 +292,85 @@ def cpa_ladder(given: Case, expected: Any) -> Any:
 def ladder(**fields: Any) -> net.Ladder:
     return net.LadderParams.parse(json.dumps(fields)).sorted()
 
+
+# --- etcd
+
+
+def database_cases(said: Case, database: bytes) -> list[tuple[str, str | None]]:
+    """Each word of upstream is a case of its own. Texts are notes: where etcdutl panics there is nothing to compare."""
+    judged: list[tuple[str, str | None]] = []
+    for name, value in said.items():
+        match name, value:
+            case _, str():
+                continue
+            case (("hashkv" | "hashkv_at"), list()):
+                judged += [
+                    (f"{name} {at}", differing(DATABASE[name], said, database, one)) for at, one in enumerate(value)
+                ]
+            case (("status" | "etcdutl_hashkv"), dict()):
+                judged.append((name, differing(DATABASE[name], said, database, value)))
+            case _:
+                judged.append((name, "no runner knows this word of upstream"))
+    return judged
+
+
+def differing(judge: Callable[[str, bytes, Case], Any], said: Case, database: bytes, expected: Case) -> str | None:
+    try:
+        got, wanted = judge(said["etcd"], database, expected)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None if got == wanted else f"expected {json.dumps(wanted)}, got {json.dumps(got)}"
+
+
+def verified(version: str, database: bytes) -> etcd.Verified:
+    # Upstream's rule for a SHA-256 at the end: 32 bytes more than a multiple of 512.
+    proven = etcd.verify(database, data_directory=len(database) % 512 != 32, etcd=version)
+    # A server's own file has none; where one shows, the walk is wrong.
+    assert proven.irregularity is None, proven.irregularity
+    return proven
+
+
+def status(version: str, database: bytes, expected: Case) -> Any:
+    status = verified(version, database).status
+    total_key = status.items if int(version.split(".")[1]) < 6 else status.total_key
+    got = {
+        "hash": status.hash,
+        "revision": status.revision,
+        "totalKey": total_key,
+        "totalSize": status.total_size_bytes,
+    }
+    return got | ({} if status.version is None else {"version": status.version}), expected
+
+
+def hashkv(version: str, database: bytes, expected: Case) -> Any:
+    """Asked without a revision, as `endpoint hashkv` asks; a verification says the same."""
+    got = etcd.hash_kv(database, etcd=version)
+    assert verified(version, database).hash_kv == got
+    revision = expected.get("hash_revision") or expected.get("header", {}).get("revision") or got.revision
+    return shown(got), [expected["hash"], expected["compact_revision"], revision]
+
+
+def hashkv_at(version: str, database: bytes, expected: Case) -> Any:
+    revision = expected.get("revision") or expected["hash_revision"]
+    got = etcd.hash_kv(database, revision=revision, etcd=version)
+    return shown(got), [expected["hash"], expected["compact_revision"], revision]
+
+
+def etcdutl_hashkv(version: str, database: bytes, expected: Case) -> Any:
+    got = etcd.hash_kv(database, etcd=version)
+    return shown(got), [expected["hash"], expected["compactRevision"], expected["hashRevision"]]
+
+
+def shown(got: etcd.HashKv) -> list[int]:
+    return [got.hash, got.compact_revision, got.revision]
+
+
+DATABASE: dict[str, Callable[[str, bytes, Case], Any]] = {
+    "status": status,
+    "hashkv": hashkv,
+    "hashkv_at": hashkv_at,
+    "etcdutl_hashkv": etcdutl_hashkv,
+}
 
 TOPICS: dict[str, Judge] = {
     "node/qos": qos,

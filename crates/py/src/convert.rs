@@ -6,6 +6,7 @@ mod write;
 use std::fmt::{self, Display};
 
 use pyo3::prelude::*;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use write::{write, write_dict};
@@ -25,6 +26,16 @@ fn located<T: DeserializeOwned>(value: &Bound<'_, PyAny>, what: &str, plain: &Pr
         Err(error) => Trouble::unreadable(what, &error.path().to_string(), &error.inner().to_string()),
         Ok(_) => Trouble::unreadable(what, ".", &plain.to_string()),
     }
+}
+
+/// As one line of JSON.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| Trouble::unwritable(&error.to_string())).or_raise()
+}
+
+/// The other way round. `what` is named in the error.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str, what: &str) -> PyResult<T> {
+    serde_json::from_str(text).map_err(|error| Trouble::unreadable(what, ".", &error.to_string())).or_raise()
 }
 
 /// `Name(field=value, …)`, with the values as Python shows them.

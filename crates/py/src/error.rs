@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use trimtab::gate::GateError;
 use trimtab::quantity::QuantityError;
 use trimtab::version::VersionError;
-use trimtab::{etcd, net, node, sched};
+use trimtab::{etcd, etcd_file, net, node, sched};
 
 use crate::convert::write;
 
@@ -30,6 +30,12 @@ enum Class {
     AccessDenied,
     NoSpace,
     ClusterError,
+    BrokenFile,
+    FileInUse,
+    FileError,
+    AlreadyExists,
+    NotFound,
+    StorageFull,
 }
 
 impl Class {
@@ -44,6 +50,12 @@ impl Class {
             Self::AccessDenied => "AccessDenied",
             Self::NoSpace => "NoSpace",
             Self::ClusterError => "ClusterError",
+            Self::BrokenFile => "BrokenFile",
+            Self::FileInUse => "FileInUse",
+            Self::FileError => "FileError",
+            Self::AlreadyExists => "AlreadyExists",
+            Self::NotFound => "NotFound",
+            Self::StorageFull => "StorageFull",
         }
     }
 }
@@ -92,6 +104,14 @@ impl Trouble {
         Self::invalid(
             format!("{beside} is given without {argument}: give both, or neither"),
             json!({"error": "missing", "argument": argument, "beside": beside}),
+        )
+    }
+
+    /// What is no moment, or one without a time zone.
+    pub(crate) fn no_moment(given: &str) -> Self {
+        Self::invalid(
+            format!("{given:?} is no moment: give a datetime with a time zone, or a text like 2026-11-25T03:15:00Z"),
+            json!({"error": "noMoment", "given": given}),
         )
     }
 
@@ -219,23 +239,72 @@ fn etcd_class(error: &etcd::Error) -> Class {
         etcd::Error::InvalidEndpoint { .. }
         | etcd::Error::InvalidPolicy { .. }
         | etcd::Error::InvalidCredentials { .. }
+        | etcd::Error::InvalidStore { .. }
         | etcd::Error::AnotherCluster { .. }
         | etcd::Error::AnotherMember { .. } => Class::InvalidInput,
         etcd::Error::ClientCertificateExpired { .. } | etcd::Error::ServerCertificate { .. } | etcd::Error::ClientCertificateRejected { .. } => {
             Class::TlsError
         }
-        etcd::Error::Unreachable { .. } => Class::Unreachable,
-        etcd::Error::Deadline { .. } => Class::DeadlineExceeded,
-        etcd::Error::LoginRefused { .. } | etcd::Error::LoginNeeded { .. } | etcd::Error::AccessDenied { .. } => Class::AccessDenied,
+        etcd::Error::Unreachable { .. } | etcd::Error::StoreUnreachable { .. } => Class::Unreachable,
+        etcd::Error::Deadline { .. } | etcd::Error::Stalled { .. } | etcd::Error::StoreDeadline { .. } => Class::DeadlineExceeded,
+        etcd::Error::LoginRefused { .. } | etcd::Error::LoginNeeded { .. } | etcd::Error::AccessDenied { .. } | etcd::Error::StoreRefuses { .. } => {
+            Class::AccessDenied
+        }
         etcd::Error::NoSpace { .. } => Class::NoSpace,
         etcd::Error::NoEndpoint { troubles } => common_class(troubles),
+        etcd::Error::BrokenSnapshot { .. }
+        | etcd::Error::BackupFile { .. }
+        | etcd::Error::StoredDiffers { .. }
+        | etcd::Error::NotItsManifest { .. }
+        | etcd::Error::NotUnpacked { .. }
+        | etcd::Error::Unverified { .. } => Class::BrokenFile,
+        etcd::Error::DiskFull { .. } | etcd::Error::StoreFull { .. } => Class::StorageFull,
+        etcd::Error::Unwritable { .. } => Class::FileError,
+        etcd::Error::DestinationExists { .. } | etcd::Error::ObjectExists { .. } => Class::AlreadyExists,
+        etcd::Error::NoSuchStore { .. } | etcd::Error::NoSuchObject { .. } => Class::NotFound,
         etcd::Error::Corrupt { .. }
         | etcd::Error::Compacted { .. }
+        | etcd::Error::NeverStarted { .. }
         | etcd::Error::UnknownMember { .. }
         | etcd::Error::NotDefragmented { .. }
         | etcd::Error::NotReadBack { .. }
+        | etcd::Error::MembersDiffer { .. }
         | etcd::Error::Server { .. }
+        | etcd::Error::Store { .. }
         | _ => Class::ClusterError,
+    }
+}
+
+impl From<etcd_file::Error> for Trouble {
+    fn from(error: etcd_file::Error) -> Self {
+        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "etcdFile"}));
+        Self::new(file_class(&error), error, details)
+    }
+}
+
+fn file_class(error: &etcd_file::Error) -> Class {
+    match error {
+        etcd_file::Error::Changed { .. } | etcd_file::Error::Written { .. } => Class::FileInUse,
+        etcd_file::Error::AnotherFile { .. }
+        | etcd_file::Error::Compacted { .. }
+        | etcd_file::Error::FutureRevision { .. }
+        | etcd_file::Error::InvalidVersion { .. }
+        | etcd_file::Error::InvalidCluster { .. } => Class::InvalidInput,
+        etcd_file::Error::DestinationExists { .. } => Class::AlreadyExists,
+        etcd_file::Error::Unreadable { .. } | etcd_file::Error::Unwritable { .. } | etcd_file::Error::Unopened { .. } => Class::FileError,
+        etcd_file::Error::NotBolt { .. }
+        | etcd_file::Error::NotEtcd { .. }
+        | etcd_file::Error::Truncated { .. }
+        | etcd_file::Error::NoSha256 { .. }
+        | etcd_file::Error::Sha256Mismatch { .. }
+        | etcd_file::Error::Broken { .. }
+        | _ => Class::BrokenFile,
+    }
+}
+
+impl From<etcd::backup::name::Foreign> for Trouble {
+    fn from(error: etcd::backup::name::Foreign) -> Self {
+        Self::invalid(&error, json!({"error": "foreignName"}))
     }
 }
 

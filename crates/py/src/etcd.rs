@@ -5,16 +5,18 @@ use std::time::Duration;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
-use trimtab::apply::Event;
+use trimtab::apply::Site;
 use trimtab::etcd::live::{self, Access};
-use trimtab::etcd::maintenance::Maintenance;
 use trimtab::etcd::rescue::{self, CompactTo, RescuePolicy};
-use trimtab::etcd::{Error, RescuePlan, example};
+use trimtab::etcd::{Error, example};
+use trimtab::plan::Domain;
+use trimtab::{Plan, Report};
 
 use crate::convert::read;
 use crate::error::{OrRaise, Trouble};
-use crate::etcd_data::{EventData, PyClusterSeen, PyEvent, PyPlan, PyReport};
-use crate::wait::{self, Progress};
+use crate::etcd_data::{PyClusterSeen, PyEvent, PyPlan};
+use crate::plan_classes::EventData;
+use crate::wait::{self, Afterwards};
 
 /// A cluster within reach: endpoints, credentials, deadlines. Nothing is dialled until `observe` or `Plan.apply`.
 ///
@@ -86,9 +88,9 @@ impl PyEtcd {
     #[pyo3(signature = (*, progress = None))]
     fn observe(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<PyClusterSeen> {
         let access = self.access.clone();
-        let seen = wait::run(py, progress, |progress| async move {
+        let seen = wait::run(py, progress, Afterwards::LetGo, |progress| async move {
             let mut etcd = live::Etcd::new(access)?;
-            etcd.observe(&mut |message| progress.tell(PyEvent(EventData::waiting(message)))).await
+            etcd.observe(&mut |message| progress.tell(PyEvent::said(message))).await
         })?;
         seen.or_raise().map(PyClusterSeen)
     }
@@ -99,19 +101,27 @@ impl PyEtcd {
 }
 
 impl PyEtcd {
-    /// Carries out a plan; see `Plan.apply`.
-    pub(crate) fn apply(&self, py: Python<'_>, plan: RescuePlan, callback: Option<Py<PyAny>>) -> PyResult<PyReport> {
+    /// Carries out a plan; see `Plan.apply` and `SavePlan.apply`.
+    pub(crate) fn apply<D, E>(
+        &self,
+        py: Python<'_>,
+        plan: Plan<D>,
+        callback: Option<Py<PyAny>>,
+        afterwards: Afterwards,
+        event: fn(EventData<D>) -> E,
+    ) -> PyResult<Report<D>>
+    where
+        D: Domain,
+        live::Etcd: Site<D>,
+        E: for<'py> IntoPyObject<'py>,
+    {
         let access = self.access.clone();
-        let report = wait::run(py, callback, |progress| async move {
+        let report = wait::run(py, callback, afterwards, |progress| async move {
             let mut etcd = live::Etcd::new(access)?;
-            Ok::<_, Error>(plan.apply(&mut etcd, |event| tell(&progress, &plan, &event)).await)
+            Ok::<_, Error>(plan.apply(&mut etcd, |told| progress.tell(event(EventData::of(&told, &plan)))).await)
         })?;
-        report.or_raise().map(PyReport)
+        report.or_raise()
     }
-}
-
-fn tell(progress: &Progress, plan: &RescuePlan, event: &Event<'_, Maintenance>) {
-    progress.tell(PyEvent(EventData::of(event, plan)));
 }
 
 /// Plans the rescue of a cluster that refuses writes for lack of space (`mvcc: database space exceeded`): compact, defragment
@@ -184,7 +194,7 @@ impl<'py> FromPyObject<'_, 'py> for Until {
 }
 
 /// PEM text, or what a file of it holds.
-pub(crate) struct Pem(Vec<u8>);
+pub(crate) struct Pem(pub(crate) Vec<u8>);
 
 impl<'py> FromPyObject<'_, 'py> for Pem {
     type Error = PyErr;
@@ -210,7 +220,7 @@ fn each_endpoint(endpoints: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 }
 
 /// Two arguments that only make sense together.
-fn both<T>(first_name: &str, first: Option<T>, second_name: &str, second: Option<T>) -> PyResult<Option<(T, T)>> {
+pub(crate) fn both<T>(first_name: &str, first: Option<T>, second_name: &str, second: Option<T>) -> PyResult<Option<(T, T)>> {
     match (first, second) {
         (Some(first), Some(second)) => Ok(Some((first, second))),
         (None, None) => Ok(None),
@@ -219,6 +229,6 @@ fn both<T>(first_name: &str, first: Option<T>, second_name: &str, second: Option
     }
 }
 
-fn seconds(argument: &str, given: f64) -> PyResult<Duration> {
+pub(crate) fn seconds(argument: &str, given: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(given).map_err(|_| Trouble::out_of_range(argument, &given, "from 0 on, in seconds")).or_raise()
 }

@@ -14,16 +14,23 @@
 )]
 
 mod convert;
+mod data_class;
 mod error;
 mod etcd;
+mod etcd_backup;
 mod etcd_data;
+mod etcd_file;
+mod etcd_restore;
+mod etcd_store;
 mod net;
 mod node;
 mod oom_kill;
+mod plan_classes;
 mod quantity;
 mod sched;
 mod version;
 mod wait;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -32,7 +39,15 @@ mod _core {
     #[pymodule_export]
     use crate::{
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
+        etcd_backup::{
+            PyBackupFinding, PyCatalog, PyManifest, PyRetentionEvent, PyRetentionHeld, PyRetentionNotice, PyRetentionPlan, PyRetentionReport,
+            PyRetentionReported, PyRetentionStep, PySaveEvent, PySaveHeld, PySaveNotice, PySavePlan, PySaveReport, PySaveReported, PySaveStep,
+            PyVerification, example_catalog, example_manifest, retention_plan, save_plan,
+        },
         etcd_data::{PyClusterSeen, PyEvent, PyHeld, PyMemberSeen, PyMemberStatus, PyNotice, PyPlan, PyReport, PyReported, PyStep},
+        etcd_file::{PyHashKv, PyKeyspaceReport, PyStatus, PyVerified, example_snapshot, hash_kv, keyspace, verify},
+        etcd_restore::{PyRestorePlan, PyRestoreSeen, PyRestored, restore_observe, restore_plan},
+        etcd_store::PyStore,
         net::{PyClusterSize, PyLadder, PyLadderParams, PyLinearParams, PyMode},
         node::{
             PyContainerOom, PyOomRules, compute_qos, default_manifest, oom_burstable, oom_score_adj, oom_score_adjs, oom_score_adjs_many, pod_qos,

@@ -11,14 +11,26 @@ use tokio::runtime::Builder;
 use tokio::time::interval;
 
 /// How long Ctrl-C may go unanswered.
-const SIGNALS_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const SIGNALS_EVERY: Duration = Duration::from_millis(100);
+
+/// How long work on the disk may take to come to an end once its call has ended: it flushes what it wrote and removes it.
+const FINISHES_WITHIN: Duration = Duration::from_secs(10);
+
+/// What becomes of work on other threads when the call ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Afterwards {
+    /// It is left alone: a name that is still being looked up must not hold up Ctrl-C.
+    LetGo,
+    /// It is waited for: a process that ends before it leaves files without a name.
+    Finish,
+}
 
 /// Runs `work` to its end, on a runtime of its own that lives as long as the call.
 ///
 /// A signal whose Python handler raises (Ctrl-C does), and an exception in the callback, end the call: the future is dropped
 /// before it is polled again, which is safe at any point, and the exception goes on to the caller. Python handles signals in
 /// its main thread only.
-pub(crate) fn run<T, F, W>(py: Python<'_>, callback: Option<Py<PyAny>>, work: W) -> PyResult<T>
+pub(crate) fn run<T, F, W>(py: Python<'_>, callback: Option<Py<PyAny>>, afterwards: Afterwards, work: W) -> PyResult<T>
 where
     T: Send,
     F: Future<Output = T>,
@@ -29,8 +41,10 @@ where
         let raised = Raised::default();
         let progress = Progress { callback, raised: raised.clone() };
         let ended = runtime.block_on(async { until_raised(pin!(work(progress)), &raised).await });
-        // A name that is still being looked up must not hold up Ctrl-C.
-        runtime.shutdown_background();
+        match afterwards {
+            Afterwards::LetGo => runtime.shutdown_background(),
+            Afterwards::Finish => runtime.shutdown_timeout(FINISHES_WITHIN),
+        }
         ended
     })
 }
