@@ -10,6 +10,8 @@ from time import process_time
 from typing import Any
 
 TURNS = 9
+# A turn of these takes seconds.
+FILE_TURNS = 5
 
 
 class Wrong(Exception):
@@ -44,6 +46,56 @@ def turns(name: str, peer: str, measure: Callable[[Any], float], ours: Any, thei
         pair.ours.append(measure(ours))
         pair.theirs.append(measure(theirs))
     return pair
+
+
+@dataclass
+class Work:
+    """A program's work on files, and what has to be done before each turn, which is not measured."""
+
+    name: str
+    command: list[str]
+    before: Callable[[], object] = lambda: None
+
+
+@dataclass
+class Cost:
+    """What a work took and used, turn by turn."""
+
+    wall_seconds: list[float]
+    cpu_seconds: list[float]
+    peak_bytes: list[int]
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "wall_seconds": round(statistics.median(self.wall_seconds), 3),
+            "wall_seconds_least": round(min(self.wall_seconds), 3),
+            "cpu_seconds": round(statistics.median(self.cpu_seconds), 3),
+            "peak_mb": round(max(self.peak_bytes) / 1e6, 1),
+        }
+
+    def times_as_fast_as(self, peer: "Cost") -> dict[str, float]:
+        return {
+            "wall_ratio": median_ratio(peer.wall_seconds, self.wall_seconds),
+            "cpu_ratio": median_ratio(peer.cpu_seconds, self.cpu_seconds),
+        }
+
+
+def median_ratio(theirs: list[float], ours: list[float]) -> float:
+    return round(statistics.median(their / our for their, our in zip(theirs, ours, strict=True)), 2)
+
+
+def costs(usage: list[str], works: list[Work]) -> dict[str, Cost]:
+    """Every work in each turn, one after the other; `usage` starts a command and reports what it used."""
+    measured = {work.name: Cost([], [], []) for work in works}
+    for _ in range(FILE_TURNS):
+        for work in works:
+            work.before()
+            used = json.loads(run(*usage, *work.command))
+            cost = measured[work.name]
+            cost.wall_seconds.append(used["wall_seconds"])
+            cost.cpu_seconds.append(used["cpu_seconds"])
+            cost.peak_bytes.append(used["peak_bytes"])
+    return measured
 
 
 def calls(call: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> float:

@@ -1,13 +1,31 @@
-"""The result: a table for people, then a line of JSON for programs."""
+"""The results: tables for people, then a line of JSON for programs."""
 
 import json
 import os
 import platform
 import re
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from measure import TURNS, Pair, run
+from measure import FILE_TURNS, TURNS, Cost, Pair, run
+
+
+@dataclass
+class Group:
+    """Works that belong together, by their names. Where they are compared, the first is trimtab's."""
+
+    title: str
+    costs: dict[str, Cost]
+    compared: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[dict[str, object]]:
+        return [{"name": name, **cost.figures(), **self.ratios(cost)} for name, cost in self.costs.items()]
+
+    def ratios(self, cost: Cost) -> dict[str, float]:
+        ours = next(iter(self.costs.values()))
+        return ours.times_as_fast_as(cost) if self.compared and cost is not ours else {}
 
 
 def show(pairs: list[Pair], speeds: dict[str, float], pods: int, pod_bytes: int) -> None:
@@ -26,12 +44,34 @@ def show(pairs: list[Pair], speeds: dict[str, float], pods: int, pod_bytes: int)
     print(json.dumps({"machine": machine, "pairs": figures, "pods_per_second": per_second, "pod_bytes": pod_bytes}))
 
 
+def show_backups(groups: list[Group], etcd: str) -> None:
+    print(f"backups of etcd {etcd}: processes, files in the page cache; medians of {FILE_TURNS} turns, load {load()}")
+    for group in groups:
+        print(f"\n{group.title:40}{'wall s':>8} {'CPU s':>8} {'peak MB':>9}")
+        for row in group.rows():
+            costs = f"{row['wall_seconds']:8.3f} {row['cpu_seconds']:8.3f} {row['peak_mb']:9.1f}"
+            print(f"{row['name']:40}{costs}{beaten(row)}")
+        for note in group.notes:
+            print(note)
+    print(json.dumps({"etcd": etcd, "load": load(), "backups": {group.title: group.rows() for group in groups}}))
+
+
+def beaten(row: dict[str, object]) -> str:
+    if "wall_ratio" not in row:
+        return ""
+    return f"   trimtab is {row['wall_ratio']} times as fast by the clock, {row['cpu_ratio']} by CPU"
+
+
+def load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
+
+
 def about() -> dict[str, str]:
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     pins = Path("tests/oracle/bench_quantity/go.mod").read_text()
     return {
         "CPU": f"{cpu[1] if cpu else platform.machine()} ({os.cpu_count()})",
-        "load": f"{os.getloadavg()[0]:.1f}",
+        "load": load(),
         "Rust": run("rustc", "--version").split()[1],
         "Go": run("go", "env", "GOVERSION").strip().removeprefix("go"),
         "Python": platform.python_version(),
