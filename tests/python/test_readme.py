@@ -9,11 +9,13 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from real_etcd import RealEtcd
+from real_s3 import RealS3
 from trimtab import etcd
 
 ROOT = Path(__file__).parents[2]
@@ -67,12 +69,37 @@ def test_the_python_example_rescues_a_real_etcd(
     real = etcd.Etcd
     monkeypatch.setattr(etcd, "Etcd", lambda endpoints, *, ca, cert, key: real(full.endpoints))
     names: dict[str, Any] = {}
-    exec(compile(the_block("python"), "README.md", "exec"), names)
+    rescue, _ = blocks("python")
+    exec(compile(rescue, "README.md", "exec"), names)
     assert names["report"].is_done, str(names["report"])
     assert full.put("/registry/pods/accepted", b"x")
     printed = capsys.readouterr().out
     assert str(names["plan"]) in printed
     assert str(names["report"]) in printed
+
+
+def test_the_backup_example_saves_stores_and_restores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "backups").mkdir()
+    with RealEtcd() as cluster, RealS3() as s3:
+        assert cluster.put("/registry/pods/default/a", b"x")
+        real = etcd.Etcd
+        store = s3.store()
+        monkeypatch.setattr(etcd, "Etcd", lambda endpoints: real(cluster.endpoints))
+        stores = SimpleNamespace(directory=etcd.Store.directory, s3=lambda bucket, prefix: store)
+        monkeypatch.setattr(etcd, "Store", stores)
+        _, backup = blocks("python")
+        backup = backup.replace("/var/backups/etcd", str(tmp_path / "backups"))
+        backup = backup.replace("/var/lib/etcd-restored", str(tmp_path / "restored"))
+        names: dict[str, Any] = {}
+        exec(compile(backup, "README.md", "exec"), names)
+        assert names["report"].is_done, str(names["report"])
+        assert [manifest.revision for manifest in names["store"].list().verified] == [names["manifest"].revision]
+    assert (tmp_path / "restored/member/snap/db").is_file()
+    printed = capsys.readouterr().out
+    assert str(names["report"]) in printed
+    assert "pods" in printed, "the keyspace report names what is in it"
 
 
 def test_the_plan_is_shown_as_it_is_printed() -> None:
