@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use saved::{apply_and_in_the_middle, assert_nothing_left, names, only_backup, plan, save, write_history, write_megabytes};
 use scene::{etcd, observe, writer};
 use trimtab_core::plan::Outcome;
@@ -30,6 +31,14 @@ async fn big(version: &'static str) -> Cluster {
 async fn with_megabytes(version: &'static str, megabytes: usize) -> Cluster {
     let cluster = Cluster::start(&Options::new(version, 1));
     write_megabytes(&mut writer(&cluster).await, megabytes).await;
+    // A member tells its size as of its last commit, which comes up to 100 ms later, or seconds on a busy machine.
+    let committed = || {
+        let said = cluster.etcdctl_at(&cluster.endpoints()[0], &["endpoint", "status", "--write-out=json"]);
+        let status: serde_json::Value = serde_json::from_slice(&said.stdout).map_err(|error| error.to_string())?;
+        let size = status[0]["Status"]["dbSize"].as_u64().unwrap_or(0);
+        if size >= megabytes as u64 * 1_000_000 { Ok(()) } else { Err(format!("{size} bytes")) }
+    };
+    wait::until("the data to be committed", wait::LONG, committed).unwrap();
     cluster
 }
 
@@ -99,7 +108,11 @@ async fn a_save_that_runs_is_not_taken_for_a_leftover() {
     let mut first = spawn(directory.path(), "-", &cluster);
     let mut lines = BufReader::new(first.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("received ")), "the first one is under way");
+    // It stands still meanwhile, and the second one is of another second, so that the two have different names.
+    kill_process(Pid::from_child(&first), Signal::STOP).unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     let second = save(&mut etcd(&cluster), &SavePolicy::to(directory.path())).await;
+    kill_process(Pid::from_child(&first), Signal::CONT).unwrap();
     assert!(second.is_done(), "{second}");
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert!(first.wait().unwrap().success(), "{rest:?}");

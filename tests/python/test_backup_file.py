@@ -95,6 +95,15 @@ def test_the_first_fault_comes_with_its_page_and_offset() -> None:
     assert (caught.value.error, caught.value.to_dict()["page"]) == ("broken", 3)
 
 
+def test_a_release_that_is_not_known_is_the_file_s_fault_where_the_file_names_it() -> None:
+    changed = DATABASE.replace(b"3.6.0", b"3.8.0")
+    with pytest.raises(trimtab.BrokenFile, match='"3.8.0" is no etcd version') as caught:
+        etcd.verify(changed, data_directory=True)
+    assert caught.value.error == "invalidVersion"
+    # Whoever knows better says so.
+    assert etcd.verify(changed, data_directory=True, etcd="3.7").etcd == "3.7"
+
+
 def test_what_cannot_be_opened_is_python_s_own_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere") as caught:
         etcd.verify(tmp_path / "nowhere")

@@ -277,9 +277,21 @@ fn etcd_class(error: &etcd::Error) -> Class {
 
 impl From<etcd_file::Error> for Trouble {
     fn from(error: etcd_file::Error) -> Self {
-        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "etcdFile"}));
+        let details = file_details(&error);
         Self::new(file_class(&error), error, details)
     }
+}
+
+impl Trouble {
+    /// An argument that etcd-file cannot read. What a file says of its own release cannot be read either, and there the file is to blame.
+    pub(crate) fn of_argument(error: etcd_file::Error) -> Self {
+        let details = file_details(&error);
+        Self::invalid(error, details)
+    }
+}
+
+fn file_details(error: &etcd_file::Error) -> Value {
+    serde_json::to_value(error).unwrap_or_else(|_| json!({"error": "etcdFile"}))
 }
 
 fn file_class(error: &etcd_file::Error) -> Class {
@@ -288,7 +300,6 @@ fn file_class(error: &etcd_file::Error) -> Class {
         etcd_file::Error::AnotherFile { .. }
         | etcd_file::Error::Compacted { .. }
         | etcd_file::Error::FutureRevision { .. }
-        | etcd_file::Error::InvalidVersion { .. }
         | etcd_file::Error::InvalidCluster { .. } => Class::InvalidInput,
         etcd_file::Error::DestinationExists { .. } => Class::AlreadyExists,
         etcd_file::Error::Unreadable { .. } | etcd_file::Error::Unwritable { .. } | etcd_file::Error::Unopened { .. } => Class::FileError,
@@ -298,6 +309,7 @@ fn file_class(error: &etcd_file::Error) -> Class {
         | etcd_file::Error::NoSha256 { .. }
         | etcd_file::Error::Sha256Mismatch { .. }
         | etcd_file::Error::Broken { .. }
+        | etcd_file::Error::InvalidVersion { .. }
         | _ => Class::BrokenFile,
     }
 }

@@ -26,8 +26,8 @@ use crate::watch;
 /// Memory: the live keys, whatever the file's size. Blocks; releases the lock of the interpreter and answers Ctrl-C. `progress` is called
 /// with an `Event` every second.
 ///
-/// Raises `BrokenFile` for a file that is no sound etcd database (the message names page and offset of the first fault), `FileInUse` where
-/// it is written meanwhile, `FileError` where it cannot be read, `OSError` (`FileNotFoundError`) where it cannot be opened.
+/// Raises `BrokenFile` for a file that is no sound etcd database, or of a release that is not known (the message names page and offset of
+/// the first fault), `FileInUse` where it is written meanwhile, `FileError` where it cannot be read, `OSError` (`FileNotFoundError`) where it cannot be opened.
 /// Source of the numbers: `etcdutl/snapshot/v3_snapshot.go`, etcd 3.6.16.
 ///
 /// >>> from trimtab import etcd
@@ -514,6 +514,6 @@ impl<'py> FromPyObject<'_, 'py> for Release {
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let text = given.cast::<PyString>()?.to_string_lossy().into_owned();
-        text.parse().map_err(Trouble::from).or_raise().map(Self)
+        text.parse().map_err(Trouble::of_argument).or_raise().map(Self)
     }
 }

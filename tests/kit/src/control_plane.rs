@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::{Certificate, Client, Identity, Method};
+use reqwest::{Certificate, Client, Identity, Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -161,10 +161,16 @@ impl Drop for ControlPlane {
     }
 }
 
+/// Asks again for as long as the API server says that its storage for that kind is not ready yet (429), as its own clients do.
 async fn answer(request: reqwest::RequestBuilder) -> Value {
-    let answer = request.send().await.unwrap_or_else(|error| panic!("the API server does not answer: {error:?}"));
-    let (status, url) = (answer.status(), answer.url().clone());
-    let text = answer.text().await.expect("an answer with a body");
+    let ask = async || {
+        let request = request.try_clone().expect("a body that can be sent again");
+        let answer = request.send().await.unwrap_or_else(|error| panic!("the API server does not answer: {error:?}"));
+        let (status, url) = (answer.status(), answer.url().clone());
+        let text = answer.text().await.expect("an answer with a body");
+        if status == StatusCode::TOO_MANY_REQUESTS { Err(text) } else { Ok((status, url, text)) }
+    };
+    let (status, url, text) = wait::until_async("the API server's storage", wait::LONG, ask).await.unwrap_or_else(|why| panic!("{why}"));
     assert!(status.is_success(), "{url}: {status}: {text}");
     serde_json::from_str(&text).expect("the API answers in JSON")
 }

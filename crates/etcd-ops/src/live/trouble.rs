@@ -73,6 +73,8 @@ impl Scene<'_> {
             "dns error",
             "transport error",
             "operation was canceled",
+            // A stream whose connection goes away in its middle.
+            "error reading a body from connection",
         ];
         network.iter().any(|part| found(part).is_some()).then(|| self.unreachable(causes.join(": ")))
     }
