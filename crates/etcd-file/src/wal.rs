@@ -11,6 +11,7 @@ use crate::protobuf_writer::Message;
 pub(crate) const NAME: &str = "0000000000000000-0000000000000000.wal";
 /// etcd's `SegmentSizeBytes`. It allocates them when it makes a segment; we only set the file's length, which leaves the rest to be
 /// allocated by the server, which does it when it opens the log (`ZeroToEnd`).
+#[cfg(feature = "live")]
 pub(crate) const SEGMENT_BYTES: u64 = 64_000_000;
 
 /// The term in which all members joined.
