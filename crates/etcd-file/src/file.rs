@@ -207,3 +207,81 @@ impl Visit for Each<'_, '_> {
         Ok(Flow::On)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::bolt_writer::BoltWriter;
+    use crate::{Verify, example};
+
+    fn bolt(page_size: u32, buckets: &[&str]) -> Vec<u8> {
+        let mut writer = BoltWriter::new(Cursor::new(Vec::new()), page_size).unwrap();
+        for bucket in buckets {
+            writer.bucket(bucket.as_bytes()).unwrap();
+            writer.put(b"name", b"value").unwrap();
+        }
+        writer.finish().unwrap().0.into_inner()
+    }
+
+    #[test]
+    fn the_file_of_another_program_is_told_by_its_buckets() {
+        let error = EtcdFile::open(bolt(4096, &["raft", "v1"])).unwrap_err();
+        assert_eq!(error, Error::NotEtcd { buckets: vec!["raft".to_owned(), "v1".to_owned()] });
+        assert!(error.to_string().contains("expected the buckets key and meta of etcd, found only raft, v1"));
+        assert!(matches!(EtcdFile::open(bolt(4096, &[])).unwrap_err(), Error::NotEtcd { buckets } if buckets.is_empty()));
+    }
+
+    #[test]
+    fn a_file_keeps_its_page_size_wherever_it_is_read_even_where_its_first_meta_page_is_broken() {
+        for page_size in [512_u32, 4096, 16 * 1024, 64 * 1024, 1 << 20] {
+            let mut bytes = bolt(page_size, &["cluster", "meta"]);
+            let missing_key = EtcdFile::open(bytes.clone()).unwrap_err();
+            assert!(matches!(missing_key, Error::NotEtcd { .. }), "{page_size}");
+            bytes[HEADER] ^= 1;
+            assert_eq!(EtcdFile::open(bytes).unwrap_err(), missing_key, "{page_size}: found by its second meta page");
+        }
+    }
+
+    /// A source that changes between two looks, as a file does that somebody writes.
+    struct Changing {
+        bytes: Vec<u8>,
+        looks: AtomicU64,
+        by: fn(u64) -> u64,
+    }
+
+    impl ReadAt for Changing {
+        fn length(&self) -> io::Result<u64> {
+            let length = self.bytes.len() as u64;
+            Ok(if self.looks.fetch_add(1, Ordering::Relaxed) == 0 { length } else { (self.by)(length) })
+        }
+
+        fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            self.bytes.read_exact_at(buffer, offset)
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_or_shrinks_while_it_is_read_is_said_to_change() {
+        for by in [|length| length + 4096, |length| length - 1] {
+            let source = Changing { bytes: example::snapshot(), looks: AtomicU64::new(0), by };
+            let error = EtcdFile::open(source).unwrap().verify(&Verify::snapshot()).unwrap_err();
+            let before_bytes = example::snapshot().len() as u64;
+            assert_eq!(error, Error::Changed { before_bytes, after_bytes: by(before_bytes) });
+        }
+    }
+
+    #[test]
+    fn a_file_of_any_length_is_no_etcd_file_or_a_cut_one() {
+        let bytes = example::snapshot();
+        for length in 0..bytes.len() - 32 {
+            match EtcdFile::open(&bytes[..length]).map(|_| ()) {
+                Err(Error::NotBolt { .. }) => assert!(length < META, "{length}"),
+                Err(Error::Truncated { expected_bytes: 16384, found_bytes }) => assert_eq!(found_bytes, length as u64),
+                other => panic!("{length}: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! An etcd database file, read and written without a server: snapshots, and the `member/snap/db` of a data directory, of etcd 3.4 to 3.7.
 //!
 //! The nouns: an [`EtcdFile`] is opened over anything that can be read at an offset ([`ReadAt`]); [`EtcdFile::verify`] proves it and tells its
-//! [`Status`] and its [`HashKv`]; a [`SnapshotStream`] proves a snapshot while it comes in.
+//! [`Status`] and its [`HashKv`]; a [`SnapshotStream`] proves a snapshot while it comes in. A [`KeyspaceReport`] says what fills it, and
+//! [`restore`] makes a new cluster of it.
 //!
 //! ```
 //! use trimtab_etcd_file::{EtcdFile, Verify, example};
@@ -14,7 +15,7 @@
 //! No bytes make it panic, read out of bounds or loop: the first fault comes with its page and its offset ([`Error::Broken`]). Nothing is
 //! mapped and nothing is kept of the file but what its live keys need.
 //!
-//! The feature `live` adds the disk (`live::open`) and costs no dependency.
+//! The feature `live` adds the disk (`live::open`, `restore::restore_member`) and costs no dependency.
 
 mod bolt_node;
 mod bolt_writer;

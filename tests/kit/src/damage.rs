@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use trimtab_etcd_file::{EtcdFile, EtcdVersion, Sha256, SnapshotStream, Verified, Verify};
+use trimtab_etcd_file::{EtcdFile, EtcdVersion, KeyspaceQuery, Sha256, SnapshotStream, Verified, Verify};
 
 use crate::random::Rng;
 
@@ -130,6 +130,7 @@ fn read(bytes: &[u8], revision: i64) {
     let _ = file.verify(&Verify::data_directory());
     let _ = file.hash_kv(Some(revision), EtcdVersion::MIN);
     let _ = file.hash_kv(None, EtcdVersion::MAX);
+    let _ = file.keyspace(&KeyspaceQuery::new()).map(|report| report.to_string());
     let mut items = 0_u64;
     let _ = file.for_each(&mut |_, _, _| {
         items += 1;
