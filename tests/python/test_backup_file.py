@@ -97,7 +97,7 @@ def test_the_first_fault_comes_with_its_page_and_offset() -> None:
 
 def test_a_release_that_is_not_known_is_the_file_s_fault_where_the_file_names_it() -> None:
     changed = DATABASE.replace(b"3.6.0", b"3.8.0")
-    with pytest.raises(trimtab.BrokenFile, match='"3.8.0" is no etcd version') as caught:
+    with pytest.raises(trimtab.BrokenFile, match=r'"3\.8\.0" is no etcd version') as caught:
         etcd.verify(changed, data_directory=True)
     assert caught.value.error == "invalidVersion"
     # Whoever knows better says so.

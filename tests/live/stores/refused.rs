@@ -1,9 +1,14 @@
 //! Stores that refuse, hang, die or are full: a typed error that says what to do, and nothing that counts.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use rustix::fs::Mode;
+use tempfile::TempDir;
 use trimtab_etcd_ops::Error;
 use trimtab_etcd_ops::backup::catalog::Found;
 use trimtab_etcd_ops::backup::{Compression, Manifest};
@@ -74,19 +79,54 @@ async fn a_server_that_hangs_runs_into_the_deadline() {
     assert_eq!(verified(&store.list().await.unwrap()).len(), 1);
 }
 
-/// Runs `store.put` of a big backup, and `then` as soon as a part of it lies on the disk; the upload stands still meanwhile.
+/// Runs `store.put` of a big backup, and `then` when a part of it has arrived and the end of it has not been read.
 async fn in_the_middle(store: &Store, folder: &Path, saved: &Saved, then: impl AsyncFnOnce()) -> Result<(), Error> {
     let (policy, mut silent) = (Put::default(), |_| ());
-    let put = store.put(&saved.file, &saved.manifest, &policy, &mut silent);
-    let begun =
-        wait::until_async("the first part to arrive", wait::LONG, async || if has_parts(folder) { Ok(()) } else { Err("no part yet".to_owned()) });
+    let held = Held::back(saved);
+    let put = store.put(&held.path, &saved.manifest, &policy, &mut silent);
     tokio::pin!(put);
     tokio::select! {
         put = &mut put => panic!("it ended before its middle: {put:?}"),
-        begun = begun => begun.unwrap(),
+        begun = first_part(folder) => begun.unwrap(),
     }
     then().await;
+    held.let_go();
     put.await.map(|_| ())
+}
+
+/// A backup's file behind a pipe that keeps back its last mebibyte: a disk may be faster than any look at it, so that without this an upload
+/// ends before its middle is seen.
+struct Held {
+    path: PathBuf,
+    let_go: Sender<()>,
+    _folder: TempDir,
+}
+
+impl Held {
+    fn back(saved: &Saved) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("snapshot.db");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+        let (let_go, gone) = std::sync::mpsc::channel();
+        let (pipe, bytes) = (path.clone(), std::fs::read(&saved.file).unwrap());
+        std::thread::spawn(move || -> std::io::Result<()> {
+            let (first, last) = bytes.split_at(bytes.len() - 1024 * 1024);
+            let mut pipe = File::create(pipe)?;
+            pipe.write_all(first)?;
+            // Whoever drops the upload drops this end too.
+            if gone.recv().is_ok() { pipe.write_all(last) } else { Ok(()) }
+        });
+        Self { path, let_go, _folder: folder }
+    }
+
+    fn let_go(&self) {
+        self.let_go.send(()).unwrap();
+    }
+}
+
+async fn first_part(folder: &Path) -> Result<(), String> {
+    let look = async || if has_parts(folder) { Ok(()) } else { Err("no part yet".to_owned()) };
+    wait::until_async("the first part to arrive", wait::LONG, look).await
 }
 
 fn has_parts(folder: &Path) -> bool {
@@ -142,13 +182,10 @@ async fn an_upload_that_is_dropped_takes_its_parts_away() {
     let store = Store::s3(settings(&server)).unwrap();
     {
         let (policy, mut silent) = (Put::default(), |_| ());
-        let put = store.put(&saved.file, &saved.manifest, &policy, &mut silent);
-        let begun = wait::until_async("the first part to arrive", wait::LONG, async || {
-            if has_parts(&server.file("")) { Ok(()) } else { Err("no part yet".to_owned()) }
-        });
+        let (held, folder) = (Held::back(&saved), server.file(""));
         tokio::select! {
-            put = put => panic!("it ended before its middle: {put:?}"),
-            begun = begun => begun.unwrap(),
+            put = store.put(&held.path, &saved.manifest, &policy, &mut silent) => panic!("it ended before its middle: {put:?}"),
+            begun = first_part(&folder) => begun.unwrap(),
         }
     }
     let cleared =
