@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::etcd::{Cluster, tail, testbed};
-use crate::{wait, watch};
+use crate::etcd::{Cluster, tail};
+use crate::{testbed, wait, watch};
 
 /// The Kubernetes release of the test bed.
 pub const VERSION: &str = "1.37.2";
@@ -358,7 +358,7 @@ fn command(cluster: &Cluster, dir: &Path, port: u16) -> Command {
 }
 
 fn program(name: &str) -> PathBuf {
-    let path = testbed().join("bin").join(format!("kube-{VERSION}")).join(name);
+    let path = testbed::folder().join("bin").join(format!("kube-{VERSION}")).join(name);
     assert!(path.is_file(), "{name} {VERSION} is missing: run `make testbed` (looked at {})", path.display());
     path
 }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
 use crate::pki::Pki;
-use crate::{wait, watch};
+use crate::{testbed, wait, watch};
 
 /// The versions of the test bed, one for each supported minor.
 pub const VERSIONS: [&str; 4] = ["3.4.23", "3.5.35", "3.6.16", "3.7.3"];
@@ -364,14 +364,9 @@ fn succeeded(output: &Output) -> Result<(), String> {
 
 /// A program of the test bed; a missing one fails with the way to get it.
 pub fn program(version: &str, name: &str) -> PathBuf {
-    let path = testbed().join("bin").join(format!("etcd-{version}")).join(name);
+    let path = testbed::folder().join("bin").join(format!("etcd-{version}")).join(name);
     assert!(path.is_file(), "{name} {version} is missing: run `make testbed` (looked at {})", path.display());
     path
-}
-
-/// `TRIMTAB_TESTBED`, or `.testbed` at the root of the repository.
-pub fn testbed() -> PathBuf {
-    std::env::var_os("TRIMTAB_TESTBED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.testbed"), PathBuf::from)
 }
 
 /// `--name` of the member at this place.

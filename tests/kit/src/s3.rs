@@ -11,8 +11,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::etcd::{tail, testbed};
-use crate::{wait, watch};
+use crate::etcd::tail;
+use crate::{testbed, wait, watch};
 
 /// The release of versitygw in the test bed.
 pub const VERSION: &str = "1.8.0";
@@ -173,7 +173,7 @@ fn random_key() -> String {
 }
 
 fn program() -> PathBuf {
-    let path = testbed().join("bin").join(format!("s3-{VERSION}")).join("versitygw");
+    let path = testbed::folder().join("bin").join(format!("s3-{VERSION}")).join("versitygw");
     assert!(path.is_file(), "versitygw {VERSION} is missing: run `make testbed` (looked at {})", path.display());
     path
 }
