@@ -10,6 +10,7 @@
 //! | `net` | `net`, on by default | how many DNS replicas are wanted | no dependency of its own |
 //! | `etcd` | `etcd`, on by default | plans: the rescue of an etcd that is out of space, its backups, which of them to keep | jiff |
 //! | `etcd_file` | `etcd`, on by default | a snapshot or a data directory's file: verify, status, `HashKV`, what fills it, restore | crc32c, sha1, sha2, hashbrown |
+//! | `certs` | `certs` | what certificates say, when they are renewed, what kubeadm does with them | x509-parser, aws-lc-rs (a C compiler) |
 //! | `etcd::live` | `live` | the same on a real cluster and a real store: observe and apply | tokio, tonic, `object_store`, rustls; `protoc` to build |
 //! | `etcd_file::live` | `live` | files by their path, a restored data directory | no dependency of its own |
 //!
@@ -47,6 +48,8 @@
 pub use trimtab_core::{Bytes, Error, FeatureGates, Gate, Held, KubeVersion, MilliCpu, Outcome, Plan, Quantity, Report, Row, Since, Step};
 pub use trimtab_core::{amount, apply, error, gate, plan, quantity, since, version, view};
 
+#[cfg(feature = "certs")]
+pub use trimtab_certs as certs;
 #[cfg(feature = "etcd")]
 pub use trimtab_etcd_file as etcd_file;
 #[cfg(feature = "etcd")]

@@ -1,0 +1,274 @@
+//! PEM blocks in any order, as Kubernetes' own reader finds them, and why one cannot be read.
+//!
+//! Every component of Kubernetes reads with Go's `encoding/pem`, which passes over what it does not understand without a word. Here each
+//! block that is passed over comes out with its reason.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+/// A block, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// What it says it is: `CERTIFICATE`, `RSA PRIVATE KEY`, …
+    pub label: String,
+    /// The bytes: DER, if it is what it says.
+    pub contents: Vec<u8>,
+    /// Whether lines like `Proc-Type: 4,ENCRYPTED` come before the contents.
+    pub encrypted: bool,
+    /// Where it begins, in bytes from the beginning of the text.
+    pub offset: usize,
+    /// Why Go's reader, and so every component of Kubernetes, passes over this block, where it does; openssl reads it.
+    pub skipped_by_go: Option<SkippedByGo>,
+}
+
+/// Why Go does not see a block that others read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SkippedByGo {
+    /// A byte order mark stands before the first block.
+    ByteOrderMark,
+    /// The line begins with spaces or tabs.
+    Indented,
+}
+
+/// Why a block cannot be read. The offset is that of its `-----BEGIN` line, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "problem")]
+pub enum PemError {
+    /// The `-----BEGIN` line is not finished by `-----`.
+    #[error("the -----BEGIN line at byte {offset} does not end in -----: copy the file again from where it came from")]
+    BeginNotClosed {
+        /// Where.
+        offset: usize,
+    },
+    /// The text ends before `-----END`.
+    #[error("the {label} block at byte {offset} has no -----END line: the file was cut; copy it again from where it came from")]
+    NoEnd {
+        /// What it says it is.
+        label: String,
+        /// Where.
+        offset: usize,
+    },
+    /// It ends as something else than it began.
+    #[error("the block at byte {offset} begins as {label} and ends as {end}: the file was put together wrongly; no reader of Kubernetes takes it")]
+    EndMismatch {
+        /// What it says it is.
+        label: String,
+        /// What its end says.
+        end: String,
+        /// Where.
+        offset: usize,
+    },
+    /// What stands between is no base64.
+    #[error("the {label} block at byte {offset} is no base64: copy the file again from where it came from")]
+    NotBase64 {
+        /// What it says it is.
+        label: String,
+        /// Where.
+        offset: usize,
+    },
+}
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// Shown of a label at most, in bytes.
+const LABEL: usize = 64;
+
+/// All blocks of a text, in its order; text around them is passed over. A block that cannot be read does not hide those after it.
+///
+/// Source: `Decode`, `encoding/pem/pem.go@go1.26`.
+///
+/// DIFFERENCE: Go says nothing of a block that it passes over. Here it is an error, or a block with [`Block::skipped_by_go`].
+///
+/// ```
+/// use trimtab_certs::pem::{PemError, blocks};
+///
+/// let text = b"Bag Attributes\n-----BEGIN A-----\nAQI=\n-----END A-----\n-----BEGIN B-----\nAQ\n";
+/// let mut blocks = blocks(text);
+/// assert_eq!(blocks.next().unwrap().unwrap().contents, [1, 2]);
+/// assert_eq!(blocks.next(), Some(Err(PemError::NoEnd { label: "B".to_owned(), offset: 54 })));
+/// ```
+pub fn blocks(text: &[u8]) -> impl Iterator<Item = Result<Block, PemError>> + '_ {
+    Blocks { text, at: 0 }
+}
+
+struct Blocks<'a> {
+    text: &'a [u8],
+    /// How far it was read.
+    at: usize,
+}
+
+impl Iterator for Blocks<'_> {
+    type Item = Result<Block, PemError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let offset = self.at + find(&self.text[self.at..], BEGIN)?;
+            let line = self.text[..offset].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            self.at = offset + BEGIN.len();
+            let before = &self.text[line..offset];
+            let skipped_by_go = match before {
+                [] => None,
+                BYTE_ORDER_MARK if line == 0 => Some(SkippedByGo::ByteOrderMark),
+                blank if blank.iter().all(|byte| matches!(byte, b' ' | b'\t')) => Some(SkippedByGo::Indented),
+                // In the middle of a line it is text that speaks of a block.
+                _ => continue,
+            };
+            return Some(self.block(offset, skipped_by_go));
+        }
+    }
+}
+
+impl Blocks<'_> {
+    fn block(&mut self, offset: usize, skipped_by_go: Option<SkippedByGo>) -> Result<Block, PemError> {
+        let rest = &self.text[self.at..];
+        let first = &rest[..line_length(rest)];
+        let label = first.trim_ascii_end().strip_suffix(DASHES).ok_or(PemError::BeginNotClosed { offset })?;
+        let label = shown(label);
+        let body = self.at + line_length(rest);
+        let Some(length) = find(&self.text[body..], END) else { return Err(PemError::NoEnd { label, offset }) };
+        // A block that lost its end does not swallow the one after it.
+        if find(&self.text[body..body + length], BEGIN).is_some() {
+            return Err(PemError::NoEnd { label, offset });
+        }
+        let end = &self.text[body + length + END.len()..];
+        let end_line = &end[..line_length(end)];
+        self.at = body + length + END.len() + end_line.len();
+        let end = shown(end_line.trim_ascii_end().strip_suffix(DASHES).unwrap_or(end_line));
+        if end != label {
+            return Err(PemError::EndMismatch { label, end, offset });
+        }
+        let (encrypted, contents) = headers(&self.text[body..body + length]);
+        match decoded(contents) {
+            Some(contents) => Ok(Block { label, contents, encrypted, offset, skipped_by_go }),
+            None => Err(PemError::NotBase64 { label, offset }),
+        }
+    }
+}
+
+/// A block as every reader takes it: 64 characters a line.
+///
+/// ```
+/// use trimtab_certs::pem::encode;
+///
+/// assert_eq!(encode("A", &[1, 2]), "-----BEGIN A-----\nAQI=\n-----END A-----\n");
+/// ```
+#[must_use]
+pub fn encode(label: &str, contents: &[u8]) -> String {
+    let encoded = STANDARD.encode(contents);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(64));
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + text[from..].iter().position(|byte| *byte == wanted[0])?;
+        if text[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
+/// The length of the first line with its end.
+fn line_length(text: &[u8]) -> usize {
+    text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1)
+}
+
+fn shown(label: &[u8]) -> String {
+    let cut = &label[..label.len().min(LABEL)];
+    String::from_utf8_lossy(cut).chars().map(|character| if character.is_control() { '\u{FFFD}' } else { character }).collect()
+}
+
+/// Lines with a colon come first; whether one of them says that the contents are encrypted, and what follows them.
+fn headers(mut body: &[u8]) -> (bool, &[u8]) {
+    let mut encrypted = false;
+    loop {
+        let line = &body[..line_length(body)];
+        if !line.contains(&b':') {
+            return (encrypted, body);
+        }
+        encrypted |= find(line, b"ENCRYPTED").is_some();
+        body = &body[line.len()..];
+    }
+}
+
+fn decoded(contents: &[u8]) -> Option<Vec<u8>> {
+    let packed: Vec<u8> = contents.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(packed).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn labels(text: &str) -> Vec<Result<String, PemError>> {
+        blocks(text.as_bytes()).map(|block| block.map(|block| block.label)).collect()
+    }
+
+    #[test]
+    fn text_line_ends_and_the_order_of_blocks_do_not_matter() {
+        let text = "subject=x\r\n-----BEGIN KEY-----\r\nAQ==\r\n-----END KEY-----\r\nhello\n-----BEGIN C-----\nA Q\n=\t=\n-----END C-----";
+        assert_eq!(labels(text), [Ok("KEY".to_owned()), Ok("C".to_owned())]);
+    }
+
+    #[test]
+    fn a_bad_block_does_not_hide_the_next_one() {
+        let good = "-----BEGIN C-----\nAQ==\n-----END C-----\n";
+        for (bad, problem) in [
+            ("-----BEGIN A-----\n!\n-----END A-----\n", PemError::NotBase64 { label: "A".to_owned(), offset: 0 }),
+            ("-----BEGIN A-----\nAQ==\n-----END B-----\n", PemError::EndMismatch { label: "A".to_owned(), end: "B".to_owned(), offset: 0 }),
+            ("-----BEGIN A-----\nAQ==\n", PemError::NoEnd { label: "A".to_owned(), offset: 0 }),
+            ("-----BEGIN A\n", PemError::BeginNotClosed { offset: 0 }),
+        ] {
+            assert_eq!(labels(&format!("{bad}{good}")), [Err(problem), Ok("C".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn what_go_passes_over_is_told() {
+        let block =
+            |before: &str| blocks(format!("{before}-----BEGIN C-----\nAQ==\n-----END C-----\n").as_bytes()).next().unwrap().unwrap().skipped_by_go;
+        assert_eq!([block(""), block("\u{FEFF}"), block("  ")], [None, Some(SkippedByGo::ByteOrderMark), Some(SkippedByGo::Indented)]);
+        assert_eq!(labels("see -----BEGIN C-----\nAQ==\n-----END C-----\n"), []);
+    }
+
+    #[test]
+    fn a_key_behind_a_password_says_so() {
+        let text = "-----BEGIN K-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAQ==\n-----END K-----\n";
+        let block = blocks(text.as_bytes()).next().unwrap().unwrap();
+        assert!(block.encrypted);
+        assert_eq!(block.contents, [1]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(contents in proptest::collection::vec(any::<u8>(), 0..300), label in "[A-Z][A-Z ]{0,20}[A-Z]") {
+            let text = encode(&label, &contents);
+            let found: Vec<_> = blocks(text.as_bytes()).collect();
+            prop_assert_eq!(found.len(), 1);
+            prop_assert_eq!(&found[0].as_ref().unwrap().contents, &contents);
+        }
+
+        #[test]
+        fn any_text_gives_blocks_or_reasons(text in "(-----BEGIN |-----END |-----|A|\n| |:|AQ==|\u{FEFF}){0,40}") {
+            prop_assert!(blocks(text.as_bytes()).count() <= 40);
+        }
+    }
+}
