@@ -4,6 +4,7 @@
 - :mod:`trimtab.sched`: how many nodes the scheduler scores.
 - :mod:`trimtab.net`: how many DNS replicas the cluster-proportional-autoscaler wants.
 - :mod:`trimtab.etcd`: an etcd that is out of space, rescued; its backups, saved, proven, kept, restored; what fills it.
+- :mod:`trimtab.certs`: what certificates say, and when they are renewed.
 - :mod:`trimtab.exceptions`: what can go wrong.
 
 How it reads, everywhere:
@@ -27,7 +28,7 @@ How it reads, everywhere:
 
 from importlib.metadata import version as _version
 
-from . import etcd, exceptions, net, node, sched
+from . import certs, etcd, exceptions, net, node, sched
 from ._core import KubeVersion, Quantity
 from .exceptions import (
     AccessDenied,
@@ -69,6 +70,7 @@ __all__ = [
     "TrimtabError",
     "Unreachable",
     "UnsupportedVersion",
+    "certs",
     "etcd",
     "exceptions",
     "net",

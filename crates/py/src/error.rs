@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use trimtab::gate::GateError;
 use trimtab::quantity::QuantityError;
 use trimtab::version::VersionError;
-use trimtab::{etcd, etcd_file, net, node, sched};
+use trimtab::{certs, etcd, etcd_file, net, node, sched};
 
 use crate::convert::write;
 
@@ -184,6 +184,21 @@ impl From<node::Error> for Trouble {
             node::Error::NoPages { total_bytes, page_bytes } => json!({"error": "noPages", "totalBytes": total_bytes, "pageBytes": page_bytes}),
             _ => json!({"error": "node"}),
         };
+        Self::invalid(error, details)
+    }
+}
+
+impl From<certs::Error> for Trouble {
+    /// Every one of them is about what was given.
+    fn from(error: certs::Error) -> Self {
+        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "certs"}));
+        Self::invalid(error, details)
+    }
+}
+
+impl From<certs::certificate::CertificateError> for Trouble {
+    fn from(error: certs::certificate::CertificateError) -> Self {
+        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"problem": "certificate"}));
         Self::invalid(error, details)
     }
 }

@@ -421,7 +421,7 @@ impl<'py> FromPyObject<'_, 'py> for Listed {
 }
 
 /// The argument `now`: a `datetime` with a time zone, or a text.
-pub(crate) struct Moment(Timestamp);
+pub(crate) struct Moment(pub(crate) Timestamp);
 
 impl<'py> FromPyObject<'_, 'py> for Moment {
     type Error = PyErr;

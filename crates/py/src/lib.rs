@@ -1,7 +1,7 @@
 //! The Python door: every module here converts arguments, asks the crate of the same name, and converts the answer back.
 //!
-//! It becomes `trimtab._core`, a flat module; `python/trimtab` sorts it into `trimtab.node`, `trimtab.sched`, `trimtab.net` and
-//! `trimtab.etcd`. A function is called as its Rust namesake; where that name says nothing without its module, the module comes
+//! It becomes `trimtab._core`, a flat module; `python/trimtab` sorts it into `trimtab.node`, `trimtab.sched`, `trimtab.net`,
+//! `trimtab.etcd` and `trimtab.certs`. A function is called as its Rust namesake; where that name says nothing without its module, the module comes
 //! first: `oom::burstable` is `oom_burstable`, `rescue::plan` is `rescue_plan`.
 #![allow(clippy::needless_pass_by_value, reason = "arguments come by value from PyO3")]
 #![allow(clippy::wrong_self_convention, reason = "PyO3 hands out self by reference, also to `to_dict`")]
@@ -13,6 +13,7 @@
     reason = "these are Python's docstrings: a list of texts is no link, a URL stands as it is"
 )]
 
+mod certs;
 mod convert;
 mod data_class;
 mod error;
@@ -38,6 +39,10 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::{
+        certs::{
+            PyCertificate, PyFound, certificates, jittery_duration_ns, pair_file_name, renew_before, renewal_in_window, renewal_time,
+            rotation_deadline_ns, rotation_window, satisfies_template,
+        },
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
         etcd_backup::{
             PyBackupFinding, PyCatalog, PyManifest, PyRetentionEvent, PyRetentionHeld, PyRetentionNotice, PyRetentionPlan, PyRetentionReport,

@@ -8,12 +8,15 @@ pub mod etcd;
 #[cfg(feature = "live")]
 pub mod fill;
 pub mod generate;
+#[cfg(feature = "live")]
+pub mod kubeadm;
 pub mod oracle;
 #[cfg(feature = "live")]
 pub mod pki;
 pub mod random;
 #[cfg(feature = "live")]
 pub mod s3;
+pub mod testbed;
 pub mod topics;
 pub mod vectors;
 #[cfg(feature = "live")]

@@ -1,5 +1,7 @@
 //! Which code answers a topic. An oracle's answers are checked by the same functions as the vectors.
 
+mod certs;
+mod certs_kubeadm;
 pub mod etcd;
 mod net;
 mod node;
@@ -25,6 +27,16 @@ pub fn of(topic: &str) -> Option<Check> {
         }
         "net/cpa_linear" | "net/executed_cpa_linear" => net::linear,
         "net/cpa_ladder" => net::ladder,
+        "certs/cert_rotation" => certs::rotation,
+        "certs/rotation_deadline" => certs::deadline,
+        "certs/certmanager_renewal_time" => certs::renewal_time,
+        "certs/cryptography_vectors" => certs::cryptography,
+        "certs/human_duration" => certs_kubeadm::spans,
+        "certs/kubeadm_list" => certs_kubeadm::list,
+        "certs/kubeadm_san" => certs_kubeadm::names,
+        "certs/kubeadm_pki_by_release" => certs_kubeadm::pki,
+        "certs/kubeadm_check_expiration_by_release" => certs_kubeadm::check,
+        "certs/kubeadm_renew_by_release" => certs_kubeadm::renewal,
         _ => return None,
     })
 }

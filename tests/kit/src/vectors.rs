@@ -92,9 +92,17 @@ pub fn run(topic: &str, file: &Path) -> Result<Tally, String> {
     }
     let mut tally = Tally { passed: 0, missed: Vec::new() };
     for case in cases {
-        tally.count(&case.id, check(&case.input, &case.expected));
+        tally.count(&case.id, check(&with_id(case.input, &case.id), &case.expected));
     }
     Ok(tally)
+}
+
+/// The input with the case's name as its field `id`: of some cases only the name of the scenario tells what was there.
+fn with_id(mut input: Value, id: &str) -> Value {
+    if let Value::Object(fields) = &mut input {
+        fields.entry("id").or_insert_with(|| id.into());
+    }
+    input
 }
 
 fn json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, String> {

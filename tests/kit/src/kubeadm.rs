@@ -1,0 +1,86 @@
+//! Real kubeadm of several releases, over a folder of the test's own: in private namespaces, so that it sees that folder as `/etc/kubernetes`
+//! and has no network but loopback. No root.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+use trimtab_certs::kubeadm::observe::{FileSeen, Files};
+
+use crate::testbed;
+
+/// Before super-admin.conf, before v1beta4, and now.
+pub const VERSIONS: [&str; 3] = ["1.28.15", "1.31.0", "1.37.2"];
+
+/// `certificatesDir`, as kubeadm sees it.
+pub const CERTIFICATES_DIR: &str = "/etc/kubernetes/pki";
+
+/// A folder that kubeadm takes for `/etc/kubernetes`.
+#[derive(Debug)]
+pub struct Kubernetes {
+    version: &'static str,
+    dir: TempDir,
+}
+
+impl Kubernetes {
+    /// Everything that `init phase certs all` and `init phase kubeconfig all` make; `cluster` is added to the `ClusterConfiguration`.
+    pub fn init(version: &'static str, cluster: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("trimtab-kubeadm-").tempdir().expect("a temporary folder can be made");
+        std::fs::create_dir(dir.path().join("kubernetes")).expect("a folder of the test's own");
+        let made = Self { version, dir };
+        std::fs::write(made.dir.path().join("config.yaml"), config(version, cluster)).expect("a file of the test's own");
+        for what in ["certs", "kubeconfig"] {
+            let output = made.kubeadm(&["init", "phase", what, "all"]);
+            assert!(output.status.success(), "kubeadm {version} init phase {what}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        made
+    }
+
+    /// Runs kubeadm with `--config`.
+    pub fn kubeadm(&self, arguments: &[&str]) -> Output {
+        let script = "mount -t tmpfs tmpfs /etc && mkdir /etc/kubernetes && mount --bind \"$0\" /etc/kubernetes && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["-rmn", "--propagation", "private", "sh", "-c", script]).arg(self.folder()).arg(program(self.version)).args(arguments);
+        command.arg("--config").arg(self.dir.path().join("config.yaml")).env("HOME", self.dir.path());
+        command.output().unwrap_or_else(|error| panic!("unshare (Debian: util-linux) cannot be started: {error}"))
+    }
+
+    /// What stands for `/etc/kubernetes`.
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().join("kubernetes")
+    }
+
+    /// Every file, under the path that kubeadm knows it by.
+    pub fn files(&self) -> Files {
+        let mut files = BTreeMap::new();
+        collect(&self.folder(), "/etc/kubernetes", &mut files);
+        files
+    }
+}
+
+fn collect(folder: &Path, name: &str, files: &mut Files) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the test's own").flatten() {
+        let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            collect(&entry.path(), &name, files);
+        } else {
+            files.insert(name, FileSeen::Contents(std::fs::read(entry.path()).expect("a file of the test's own")));
+        }
+    }
+}
+
+fn config(version: &str, cluster: &str) -> String {
+    let api = if version.starts_with("1.28") { "v1beta3" } else { "v1beta4" };
+    format!(
+        "apiVersion: kubeadm.k8s.io/{api}\nkind: InitConfiguration\nlocalAPIEndpoint: {{advertiseAddress: 203.0.113.10}}\nnodeRegistration: {{name: node-a}}\n---\n\
+         apiVersion: kubeadm.k8s.io/{api}\nkind: ClusterConfiguration\nkubernetesVersion: v{version}\n{cluster}"
+    )
+}
+
+fn program(version: &str) -> PathBuf {
+    let folder = if version.starts_with("1.37") { "kube" } else { "kubeadm" };
+    let path = testbed::folder().join("bin").join(format!("{folder}-{version}")).join("kubeadm");
+    assert!(path.is_file(), "kubeadm {version} is missing: run `make testbed` (looked at {})", path.display());
+    path
+}
