@@ -11,12 +11,12 @@ The rescue from ``mvcc: database space exceeded``::
 
 A backup that is proven the moment it is made, put into a bucket, and what may go there::
 
-    now = datetime.now(UTC)
-    print(etcd.save_plan(cluster.observe(), directory="/var/backups/etcd", now=now).apply(cluster, progress=print))
+    plan = etcd.save_plan(cluster.observe(), directory="/var/backups/etcd", now=datetime.now(UTC))
+    print(plan.apply(cluster, progress=print))
     manifest = etcd.Store.directory("/var/backups/etcd").list().verified[-1]
     store = etcd.Store.s3("backups", prefix="etcd")
     store.put(f"/var/backups/etcd/{manifest.name}", manifest, compression="zstd")
-    catalog = store.list()
+    catalog, now = store.list(), datetime.now(UTC)  # taken anew: before the save, the backup was in the future
     print(*catalog.findings(now=now), sep="\\n")
     print(etcd.retention_plan(catalog, now=now).apply(store))
 

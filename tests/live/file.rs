@@ -170,6 +170,22 @@ fn a_data_directory_reads_the_same(version: &str, cluster: &mut Cluster, last: &
     assert_eq!((found.hash_kv, found.sha256), (last.hash_kv, None), "{version}");
 }
 
+/// A defragmentation writes the database anew with one transaction, so that one of its meta pages is still the one that it was made with.
+#[tokio::test]
+async fn a_member_that_dies_right_after_a_defragmentation_is_sound() {
+    for version in BACKUP_VERSIONS {
+        let mut cluster = Cluster::start(&Options::new(version, 1));
+        let mut client = fill::client(&cluster, &cluster.endpoints()[0], None).await;
+        write_history(&mut client).await;
+        let before = client.maintenance_client().hash_kv(0).await.unwrap();
+        client.maintenance_client().defragment().await.unwrap();
+        cluster.kill(0);
+        let file = live::open(&cluster.data_dir(0).join("member/snap/db")).unwrap();
+        let found = file.verify(&Verify::data_directory().with_etcd(etcd(version))).unwrap();
+        assert_eq!((found.hash_kv.hash, found.irregularity), (before.hash(), None), "{version}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_a_server_writes_meanwhile_is_told_from_a_broken_one() {
     let cluster = Cluster::start(&Options::new("3.6.16", 1));

@@ -96,7 +96,7 @@ async fn killed_at_each_stage_it_leaves_nothing_that_counts() {
         let killed = spawn(directory.path(), stage, &cluster).wait_with_output().unwrap();
         assert_eq!(killed.status.code(), None, "{stage}: {}", String::from_utf8_lossy(&killed.stderr));
         let left: Vec<ObjectName> = names(directory.path()).iter().map(|name| ObjectName::of(name)).collect();
-        assert_eq!(left, [ObjectName::Temporary(None)], "{stage}");
+        assert_eq!(left, [ObjectName::Saving], "{stage}");
         assert_the_next_save_cleans(directory.path(), &cluster).await;
     }
 }

@@ -139,6 +139,53 @@ async fn a_listing_of_many_pages_is_whole_and_passes_over_what_is_not_ours() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_no_path_does_not_hide_the_others() {
+    let (saved, shelf) = (small(1).await, Shelf::server());
+    shelf.put(&saved, Compression::None).await.unwrap();
+    std::fs::write(shelf.file("a\tb"), "somebody else's").unwrap();
+    std::fs::write(shelf.file("note"), "somebody else's").unwrap();
+    let catalog = shelf.list().await;
+    assert_eq!(verified(&catalog), [saved.name(Compression::None)]);
+    assert_eq!(catalog.entries.len(), 2, "{catalog:?}");
+}
+
+#[tokio::test]
+async fn what_keeps_us_from_knowing_is_no_broken_backup() {
+    let saved = small(1).await;
+    for shelf in Shelf::both() {
+        let mut stored = shelf.put(&saved, Compression::Zstd).await.unwrap();
+        "3.8.0".clone_into(&mut stored.etcd_version);
+        std::fs::write(shelf.file(stored.name().manifest()), stored.to_json()).unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let unknown = shelf.store.verify(&stored.name(), scratch.path(), &mut |_| ()).await;
+        assert!(matches!(&unknown, Err(Error::UnknownRelease { etcd_version, .. }) if etcd_version == "3.8.0"), "{unknown:?}");
+        let unknown = shelf.store.fetch(&stored.name(), &scratch.path().join("fetched.db"), &mut |_| ()).await;
+        assert!(matches!(&unknown, Err(Error::UnknownRelease { .. })), "{unknown:?}");
+        assert!(names(scratch.path()).is_empty());
+
+        // What did not arrive is broken, of whatever release it is.
+        shelf.damage(&stored.name());
+        let verification = shelf.store.verify(&stored.name(), scratch.path(), &mut |_| ()).await.unwrap();
+        assert!(matches!(&verification.found, Found::Broken { problem } if matches!(**problem, Error::StoredDiffers { .. })), "{verification:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_cut_is_told_until_the_backup_is_verified_again() {
+    let saved = small(1).await;
+    for shelf in Shelf::both() {
+        let name = shelf.put(&saved, Compression::None).await.unwrap().name();
+        let scratch = tempfile::tempdir().unwrap();
+        let verification = shelf.store.verify(&name, scratch.path(), &mut |_| ()).await.unwrap();
+        std::fs::write(shelf.file(name.verification()), &verification.to_json()[..40]).unwrap();
+        let why = unverified(&shelf.list().await);
+        assert!(matches!(&why, Unverified::UnusableVerification { .. }), "{why:?}");
+        shelf.store.record(&name, &verification).await.unwrap();
+        assert_eq!(verified(&shelf.list().await), [name]);
+    }
+}
+
+#[tokio::test]
 async fn a_bit_that_flipped_in_the_store_is_found_and_the_backup_no_longer_counts() {
     let saved = small(1).await;
     for shelf in Shelf::both() {

@@ -117,6 +117,49 @@ def test_a_backup_that_decayed_is_found_and_counts_no_longer(tmp_path: Path) -> 
     assert findings[0].to_dict()["name"] == sound
 
 
+def test_what_an_older_trimtab_cannot_judge_is_no_broken_backup(tmp_path: Path) -> None:
+    store = etcd.Store.directory(tmp_path)
+    name = put_at(store, 0, tmp_path).name
+    sidecar = tmp_path / f"{name}.json"
+    sidecar.write_text(sidecar.read_text().replace('"3.6.16"', '"3.8.0"'))
+    with pytest.raises(trimtab.InvalidInput, match="use a newer trimtab") as caught:
+        store.verify(name, scratch=tmp_path)
+    assert caught.value.to_dict()["error"] == "unknownRelease"
+    assert names(store) == [name]
+
+
+def test_a_record_that_cannot_be_read_does_not_count_as_sound(tmp_path: Path) -> None:
+    store = etcd.Store.directory(tmp_path)
+    name = put_at(store, 0, tmp_path).name
+    found = store.verify(name, scratch=tmp_path)
+    record = tmp_path / f"{name}.verified.json"
+    for text, unusable in [('{"format": 1, "at"', "unparsable"), ('{"format": 2}', "newer")]:
+        record.write_text(text)
+        catalog = store.list()
+        assert catalog.verified == []
+        (entry,) = catalog.entries
+        assert entry["state"]["why"]["why"] == "unusableVerification"
+        assert entry["state"]["why"]["problem"]["unusable"] == unusable
+        assert [finding.finding for finding in catalog.findings(now=NOW)] == ["noBackup", "unverified"]
+        assert "verify it again" in str(catalog.findings(now=NOW)[1])
+        plan = etcd.retention_plan(catalog, now=NOW + timedelta(days=900), unverified_after_seconds=3600)
+        assert not plan.steps
+    store.record(name, found)
+    assert names(store) == [name]
+
+
+def test_a_backup_in_two_forms_takes_one_place(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    store = etcd.Store.directory(tmp_path / "store")
+    file = tmp_path / "snapshot.db"
+    file.write_bytes(SNAPSHOT)
+    for hour in range(3):
+        for compression in ("none", "zstd"):
+            store.put(file, manifest_at(hour), compression=compression)  # type: ignore[arg-type]
+    plan = etcd.retention_plan(store.list(), now=NOW, keep_last=2, keep_hourly=0, keep_daily=0, min_keep=2)
+    assert sorted(step.target for step in plan.steps) == names(store)[:2]
+
+
 def test_what_a_callback_raises_leaves_nothing_that_counts(tmp_path: Path) -> None:
     class Stop(Exception):
         pass

@@ -100,6 +100,8 @@ def test_the_backup_example_saves_stores_and_restores(
     printed = capsys.readouterr().out
     assert str(names["report"]) in printed
     assert "pods" in printed, "the keyspace report names what is in it"
+    assert "clock" not in printed, "the new backup is none from the future"
+    assert "newest verified" in printed, "the retention counts it"
 
 
 def test_the_plan_is_shown_as_it_is_printed() -> None:

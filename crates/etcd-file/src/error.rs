@@ -262,7 +262,13 @@ pub enum Fault {
         /// How many its elements fill.
         expected: u64,
     },
-    /// Bytes where bbolt leaves a gap, or a gap where it leaves none.
+    /// An element begins before the one before it ends, or within the list of the elements.
+    #[error("element {index} overlaps what stands before it")]
+    Overlap {
+        /// Which, from 0.
+        index: u16,
+    },
+    /// A gap where bbolt leaves none.
     #[error("element {index} is not where bbolt puts it")]
     Misplaced {
         /// Which, from 0.

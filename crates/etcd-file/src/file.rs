@@ -35,16 +35,12 @@ impl<S: ReadAt> EtcdFile<S> {
     ///
     /// # Errors
     /// [`Error::NotBolt`], [`Error::NotEtcd`], [`Error::Truncated`], [`Error::Unreadable`], or [`Error::Broken`] in the pages of the bucket
-    /// list.
+    /// list; [`Error::Changed`] and [`Error::Written`] for a file that somebody writes meanwhile.
     pub fn open(source: S) -> Result<Self, Error> {
         let length = source.length().map_err(|error| unreadable(0, 0, &error))?;
         let meta = find_meta(&source, length)?;
-        if meta.bytes() > length {
-            return Err(Error::Truncated { expected_bytes: meta.bytes(), found_bytes: length });
-        }
-        let trailer = read_trailer(&source, length, meta)?;
-        let file = Self { source, length, meta, trailer };
-        file.check_buckets()?;
+        let mut file = Self { source, length, meta, trailer: None };
+        file.trailer = file.unchanged(file.check_whole())?;
         Ok(file)
     }
 
@@ -117,6 +113,15 @@ impl<S: ReadAt> EtcdFile<S> {
         Ok((apart != 1).then(|| Error::Broken { page: 1, offset: self.page_size(), fault: fault() }))
     }
 
+    fn check_whole(&self) -> Result<Option<Sha256>, Error> {
+        if self.meta.bytes() > self.length {
+            return Err(Error::Truncated { expected_bytes: self.meta.bytes(), found_bytes: self.length });
+        }
+        let trailer = read_trailer(&self.source, self.length, self.meta)?;
+        self.check_buckets()?;
+        Ok(trailer)
+    }
+
     fn check_buckets(&self) -> Result<(), Error> {
         let names = Walk::new(self).names()?;
         let has = |wanted: &[u8]| names.iter().any(|name| name == wanted);
@@ -144,7 +149,9 @@ fn check_meta_page(bytes: &[u8], page: u64) -> Result<Meta, (usize, Fault)> {
     if header.overflow != 0 {
         return Err(wrong("overflow", 12, header.overflow.into(), 0));
     }
-    if meta.freelist != NO_FREELIST {
+    // bbolt makes a database with a list in page 2 and replaces one meta page with each transaction: until the second one the other stays.
+    let first = meta.txid <= 1 && meta.freelist == 2;
+    if meta.freelist != NO_FREELIST && !first {
         return Err(wrong("free list", HEADER + 32, meta.freelist, NO_FREELIST));
     }
     match bytes.get(META..).and_then(|rest| rest.iter().position(|byte| *byte != 0)) {
@@ -246,16 +253,19 @@ mod tests {
     }
 
     /// A source that changes between two looks, as a file does that somebody writes.
+    #[derive(Debug)]
     struct Changing {
         bytes: Vec<u8>,
         looks: AtomicU64,
+        /// How many looks see the first length.
+        steady: u64,
         by: fn(u64) -> u64,
     }
 
     impl ReadAt for Changing {
         fn length(&self) -> io::Result<u64> {
             let length = self.bytes.len() as u64;
-            Ok(if self.looks.fetch_add(1, Ordering::Relaxed) == 0 { length } else { (self.by)(length) })
+            Ok(if self.looks.fetch_add(1, Ordering::Relaxed) < self.steady { length } else { (self.by)(length) })
         }
 
         fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -266,11 +276,49 @@ mod tests {
     #[test]
     fn a_file_that_grows_or_shrinks_while_it_is_read_is_said_to_change() {
         for by in [|length| length + 4096, |length| length - 1] {
-            let source = Changing { bytes: example::snapshot(), looks: AtomicU64::new(0), by };
-            let error = EtcdFile::open(source).unwrap().verify(&Verify::snapshot()).unwrap_err();
             let before_bytes = example::snapshot().len() as u64;
-            assert_eq!(error, Error::Changed { before_bytes, after_bytes: by(before_bytes) });
+            let changed = Error::Changed { before_bytes, after_bytes: by(before_bytes) };
+            let source = |steady| Changing { bytes: example::snapshot(), looks: AtomicU64::new(0), steady, by };
+            assert_eq!(EtcdFile::open(source(1)).unwrap_err(), changed);
+            assert_eq!(EtcdFile::open(source(2)).unwrap().verify(&Verify::snapshot()).unwrap_err(), changed);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_copied_is_not_called_cut() {
+        let whole = example::snapshot();
+        let source = Changing { bytes: whole[..8192].to_vec(), looks: AtomicU64::new(0), steady: 1, by: |_| 12288 };
+        assert_eq!(EtcdFile::open(source).unwrap_err(), Error::Changed { before_bytes: 8192, after_bytes: 12288 });
+    }
+
+    #[test]
+    fn the_free_list_that_a_database_was_made_with_may_stay_until_its_second_transaction() {
+        let with = |freelist: u64, txid: u64| {
+            let mut bytes = bolt(4096, &["cluster", "key", "meta"]);
+            for (page, freelist, txid) in [(0, NO_FREELIST, txid + 1), (1, freelist, txid)] {
+                let meta = &mut bytes[page * 4096 + HEADER..page * 4096 + META];
+                meta[32..40].copy_from_slice(&freelist.to_le_bytes());
+                meta[48..56].copy_from_slice(&txid.to_le_bytes());
+                let checksum = crate::page::fnv1a(&meta[..56]);
+                meta[56..64].copy_from_slice(&checksum.to_le_bytes());
+            }
+            EtcdFile::open(bytes).unwrap().meta_irregularity().unwrap()
+        };
+        assert_eq!(with(2, 1), None);
+        assert!(with(2, 3).is_some() && with(3, 1).is_some());
+    }
+
+    /// Few bytes that stand for many would fill the memory before anything else is looked at.
+    #[test]
+    fn values_that_overlap_are_refused() {
+        let mut bytes = bolt(4096, &["cluster", "key", "meta"]);
+        let root = EtcdFile::open(bytes.clone()).unwrap().meta().root;
+        let size_of_the_first_value = usize::try_from(root).unwrap() * 4096 + HEADER + 12;
+        let size = &mut bytes[size_of_the_first_value..size_of_the_first_value + 4];
+        assert!(size[0] < 200 && size[1..] == [0; 3]);
+        size[0] += 1;
+        let error = EtcdFile::open(bytes).unwrap_err();
+        assert!(matches!(error, Error::Broken { page, fault: Fault::Overlap { index: 1 }, .. } if page == root), "{error:?}");
     }
 
     #[test]

@@ -81,6 +81,24 @@ impl<S: ReadAt> EtcdFile<S> {
         Ok(meta)
     }
 
+    /// The newest patch of the minor that wrote the file, whose rules [`Self::hash_kv`] and [`Self::keyspace`] want.
+    ///
+    /// A file that does not say, or says 3.0.0 since its cluster was not complete yet, is taken for one of the newest minor; one that says
+    /// 3.1 to 3.3, while it is upgraded, for one of 3.4.
+    ///
+    /// # Errors
+    /// [`Error::InvalidVersion`] for a release that is not known here; the first fault on the way there.
+    ///
+    /// ```
+    /// use trimtab_etcd_file::{EtcdFile, example};
+    ///
+    /// assert_eq!(EtcdFile::open(example::snapshot())?.written_by()?.to_string(), "3.6");
+    /// # Ok::<(), trimtab_etcd_file::Error>(())
+    /// ```
+    pub fn written_by(&self) -> Result<EtcdVersion, Error> {
+        self.unchanged(self.meta_bucket().and_then(|meta| meta.etcd()))
+    }
+
     /// Adds the rows up to the compaction, of which the first pass has found out which are kept.
     pub(crate) fn finish_hash_kv(&self, first: &FirstPass, revision: i64) -> Result<HashKv, Error> {
         let mut second = SecondPass { first, hash: crc32c::crc32c(b"key") };
@@ -112,11 +130,16 @@ pub(crate) struct MetaBucket {
 }
 
 impl MetaBucket {
-    /// The newest patch of the minor that wrote the file. A file that says nothing is a brand-new one, on which all of them agree.
+    /// The newest patch of the minor that wrote the file. A file that says nothing is a brand-new one, on which all of them agree; so is one
+    /// that says 3.0.0, which stands there until every member was up at once. 3.1 to 3.3 stand there while a cluster is upgraded to 3.4.
     pub(crate) fn etcd(&self) -> Result<EtcdVersion, Error> {
         let says = self.storage_version.as_ref().or(self.cluster_version.as_ref());
         let Some(says) = says else { return Ok(EtcdVersion::MAX) };
-        EtcdVersion::newest_of(says.parse::<EtcdVersion>()?.minor())
+        match says.split('.').take(2).collect::<Vec<_>>()[..] {
+            ["3", "0"] => Ok(EtcdVersion::MAX),
+            ["3", "1" | "2" | "3"] => EtcdVersion::newest_of(EtcdVersion::MIN.minor()),
+            _ => EtcdVersion::newest_of(says.parse::<EtcdVersion>()?.minor()),
+        }
     }
 }
 
@@ -232,5 +255,17 @@ impl Visit for SecondPass<'_> {
             }
         }
         Ok(Flow::On)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_whose_version_is_not_decided_yet_or_older_has_rules_all_the_same() {
+        let of = |says: &str| MetaBucket { cluster_version: Some(says.to_owned()), ..MetaBucket::default() }.etcd().map(|etcd| etcd.to_string());
+        assert_eq!([of("3.0.0"), of("3.3.0"), of("3.5.0")], [Ok("3.7".to_owned()), Ok("3.4".to_owned()), Ok("3.5".to_owned())]);
+        assert!(of("3.8.0").is_err() && of("4.0.0").is_err() && of("").is_err());
     }
 }

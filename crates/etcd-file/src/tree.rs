@@ -353,7 +353,7 @@ impl<'f, S: ReadAt> Walk<'f, S> {
             let key = bytes.get(element.key()).unwrap_or_default();
             self.check_key(key, before, index, place, bounds)?;
             before = Some(key);
-            self.pack(&mut packing, element, index, place);
+            self.pack(&mut packing, element, index, place)?;
         }
         if header.count == 0 && place.depth > 0 {
             self.irregular(|| place.broken(10, wrong_field("count", 0, 1)));
@@ -382,7 +382,7 @@ impl<'f, S: ReadAt> Walk<'f, S> {
             let key = bytes.get(element.key()).unwrap_or_default();
             self.check_key(key, before, index, place, bounds)?;
             before = Some(key);
-            self.pack(&mut packing, element, index, place);
+            self.pack(&mut packing, element, index, place)?;
         }
         let key_of = |index: u16| branch_element(bytes, index).and_then(|element| bytes.get(element.key()));
         for index in 0..header.count {
@@ -418,12 +418,18 @@ impl<'f, S: ReadAt> Walk<'f, S> {
         Ok(())
     }
 
-    fn pack(&mut self, packing: &mut Packing, element: Element, index: u16, place: Place<'_>) {
-        if element.at != packing.end {
+    /// A gap is merely what bbolt does not leave. An overlap would let few bytes stand for any number of them: a file of a megabyte with
+    /// twenty thousand values that each fill it would ask for 24 GB.
+    fn pack(&mut self, packing: &mut Packing, element: Element, index: u16, place: Place<'_>) -> Result<(), Error> {
+        if element.at < packing.end {
+            return Err(place.at_element(index, Fault::Overlap { index }));
+        }
+        if element.at > packing.end {
             packing.gapless = false;
             self.irregular(|| place.at_element(index, Fault::Misplaced { index }));
         }
-        packing.end = packing.end.max(element.end());
+        packing.end = element.end();
+        Ok(())
     }
 
     /// bbolt writes as many pages as the elements need and leaves the rest of the last one at zero. Before 1.3.7 it took a page more

@@ -297,6 +297,14 @@ pub enum Error {
         /// What zstd said.
         problem: String,
     },
+    /// The backup is of an etcd whose data this trimtab cannot judge. It says nothing about the backup.
+    #[error("{name} is of etcd {etcd_version:?}, which this trimtab does not know: use a newer trimtab")]
+    UnknownRelease {
+        /// The object.
+        name: String,
+        /// The etcd version in its manifest.
+        etcd_version: String,
+    },
     /// There is nothing to verify the object against.
     #[error("{name} does not count as a backup: {why}")]
     Unverified {

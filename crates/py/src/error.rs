@@ -255,6 +255,7 @@ fn etcd_class(error: &etcd::Error) -> Class {
         | etcd::Error::InvalidPolicy { .. }
         | etcd::Error::InvalidCredentials { .. }
         | etcd::Error::InvalidStore { .. }
+        | etcd::Error::UnknownRelease { .. }
         | etcd::Error::AnotherCluster { .. }
         | etcd::Error::AnotherMember { .. } => Class::InvalidInput,
         etcd::Error::ClientCertificateExpired { .. } | etcd::Error::ServerCertificate { .. } | etcd::Error::ClientCertificateRejected { .. } => {

@@ -80,7 +80,7 @@ pub(crate) fn hash_kv(
     let source = file.open()?;
     let hashed = watch::run(py, progress, |watch| {
         let file = EtcdFile::open(watch.over(source))?;
-        let etcd = etcd.map_or_else(|| written_by(&file), |etcd| Ok(etcd.0))?;
+        let etcd = etcd.map_or_else(|| file.written_by(), |etcd| Ok(etcd.0))?;
         file.hash_kv(revision, etcd)
     })?;
     hashed.or_raise().map(PyHashKv)
@@ -141,11 +141,6 @@ pub(crate) fn how(data_directory: bool, etcd: Option<Release>) -> Verify {
         Some(etcd) => how.with_etcd(etcd.0),
         None => how,
     }
-}
-
-/// The newest patch of the minor that wrote the file.
-fn written_by<S: ReadAt>(file: &EtcdFile<S>) -> Result<EtcdVersion, Error> {
-    file.keyspace(&KeyspaceQuery::new().with_top(0)).map(|report| report.etcd)
 }
 
 data_class! {

@@ -70,7 +70,7 @@ impl PyStore {
     /// `prefix` is the part of every key before the backup's name. `region` is `us-east-1` by default. Without `access_key_id` and
     /// `secret_access_key` (and `session_token`) the credentials are those of the environment or the machine's role. `ca` is the CA of the
     /// endpoint's certificate, PEM as `bytes` or the path of a file as `os.PathLike`. `plain_http=True` allows an endpoint without TLS: every
-    /// backup can be read on the way, with all Secrets in it. `bucket_in_host=True` puts the bucket into the host's name. `request_deadline`
+    /// backup can be read on the way, with all Secrets in it. `bucket_in_host=True` puts the bucket before the host's name. `request_deadline`
     /// is how many seconds a request may take with its repetitions, `idle_deadline` how many an answer may pause.
     ///
     /// Raises `InvalidInput` for settings that do not go together.
@@ -125,7 +125,7 @@ impl PyStore {
         &self.location
     }
 
-    /// Everything that is there, with the manifests. Deeper folders are passed over.
+    /// Everything that is there, with the manifests. Deeper folders are passed over, and keys that are no path (with a control character).
     #[pyo3(signature = (*, progress = None))]
     fn list(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<PyCatalog> {
         self.run(py, progress, |store, _| async move { store.list().await }).map(PyCatalog)
@@ -161,7 +161,8 @@ impl PyStore {
     /// Reads a backup once more and proves every byte of it, in a file without a name in the directory `scratch`, which is gone afterwards.
     /// A broken backup is an answer and no error; `record` makes it count.
     ///
-    /// Raises `BrokenFile` where there is no manifest to verify it against, `FileError` and `StorageFull` for `scratch`.
+    /// Raises `BrokenFile` where there is no manifest to verify it against, `InvalidInput` where it is of an etcd that this version does not know,
+    /// `FileError` and `StorageFull` for `scratch`: then it is not known whether the backup is sound.
     #[pyo3(signature = (name, /, *, scratch, progress = None))]
     fn verify(&self, py: Python<'_>, name: Name, scratch: PathBuf, progress: Option<Py<PyAny>>) -> PyResult<PyVerification> {
         let verified = self.run(py, progress, |store, progress| async move {

@@ -86,7 +86,7 @@ impl Subject {
             return;
         }
         let page = rng.index(bytes.len() / self.page_size) * self.page_size;
-        match rng.below(8) {
+        match rng.below(9) {
             0 => drop(flip(rng, bytes)),
             // A header or an element: id, flags, count, overflow; position, lengths, child.
             1..=4 => {
@@ -104,8 +104,28 @@ impl Subject {
                 let copy = bytes[other..other + self.page_size].to_vec();
                 overwrite(bytes, page, &copy);
             }
+            7 => stretch(bytes, page, self.page_size, rng.below(2) == 0),
             _ => bytes.truncate(rng.index(bytes.len())),
         }
+    }
+}
+
+/// Makes of everything from a page to the end of the file one leaf, with ascending keys, whose values each reach to the end, and has the meta
+/// pages lead to it: whoever copies them wants the file's size times thousands.
+fn stretch(bytes: &mut [u8], page: usize, page_size: usize, buckets: bool) {
+    let run = bytes.len() / page_size * page_size - page;
+    let count = u16::try_from(run / 32).unwrap_or(u16::MAX);
+    let (list, overflow) = (16 * usize::from(count), u32::try_from(run / page_size - 1).unwrap_or(0));
+    for meta in [0, page_size] {
+        overwrite(bytes, meta + 32, &((page / page_size) as u64).to_le_bytes());
+    }
+    overwrite(bytes, page + 8, &[&2_u16.to_le_bytes()[..], &count.to_le_bytes(), &overflow.to_le_bytes()].concat());
+    for index in 0..usize::from(count) {
+        let (element, key) = (16 + 16 * index, 16 + list + 8 * index);
+        let fields = [usize::from(buckets), key - element, 8, run.saturating_sub(key + 8)];
+        let fields = fields.map(|field| u32::try_from(field).unwrap_or(u32::MAX).to_le_bytes());
+        overwrite(bytes, page + element, &fields.concat());
+        overwrite(bytes, page + key, &(index as u64).to_be_bytes());
     }
 }
 

@@ -31,13 +31,23 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// Starts a server and waits until it listens. Somebody else may take the port between its choice and its use, so it tries again.
+    /// Starts a server and waits until it listens.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A server that takes what stands before `.DOMAIN` in the host's name for the bucket.
+    pub fn start_at(domain: &str) -> Self {
+        Self::start_with(&["--virtual-domain", domain])
+    }
+
+    /// Somebody else may take the port between its choice and its use, so it tries again.
+    fn start_with(flags: &[&str]) -> Self {
         watch::this_test();
         let mut last = String::new();
         for _ in 0..3 {
             let mut server = Self::prepare();
-            match server.run(&[]) {
+            match server.run(flags) {
                 Ok(()) => return server,
                 Err(why) => last = why,
             }

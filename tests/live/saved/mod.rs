@@ -93,7 +93,7 @@ pub fn backups(directory: &Path) -> Vec<(PathBuf, Manifest)> {
                 backups.push((path, manifest));
             }
             ObjectName::Manifest(backup) => assert!(directory.join(backup.to_string()).is_file(), "{name} stands alone"),
-            ObjectName::Verification(_) | ObjectName::Temporary(_) | ObjectName::Foreign => panic!("{name} is left"),
+            ObjectName::Verification(_) | ObjectName::Temporary(_) | ObjectName::Saving | ObjectName::Foreign => panic!("{name} is left"),
         }
     }
     backups

@@ -242,10 +242,40 @@ async fn a_directory_on_a_full_disk_takes_nothing_and_keeps_what_it_has() {
     assert_eq!(verified(&shelf.list().await).len(), 1, "our own full disk says nothing about the backup");
 }
 
+#[tokio::test]
+async fn a_bucket_before_the_hosts_name_is_found_there() {
+    const INSIDE: &str = "TRIMTAB_TEST_HOSTS";
+    const DOMAIN: &str = "s3.test";
+    if std::env::var_os(INSIDE).is_none() {
+        let hosts = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(hosts.path(), format!("127.0.0.1 localhost {DOMAIN} backups.{DOMAIN}\n")).unwrap();
+        let mount = "mount --bind \"$1\" /etc/hosts";
+        let output = after_a_mount(mount, hosts.path(), INSIDE, "refused::a_bucket_before_the_hosts_name_is_found_there");
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    }
+    let (server, saved) = (S3Server::start_at(DOMAIN), small(1).await);
+    let named = settings(&server).with_endpoint(&server.endpoint().replace("127.0.0.1", DOMAIN)).unwrap();
+    let store = Store::s3(named.clone().with_bucket_in_host()).unwrap();
+    let stored = store.put(&saved.file, &saved.manifest, &Put::default(), &mut |_| ()).await.unwrap();
+    assert_eq!(verified(&store.list().await.unwrap()), [stored.name()]);
+    assert_eq!(names(&server.file(PREFIX)).len(), 2);
+    let scratch = tempfile::tempdir().unwrap();
+    assert_eq!(store.verify(&stored.name(), scratch.path(), &mut |_| ()).await.unwrap().found, Found::Sound);
+    let in_the_path = Store::s3(named).unwrap().list().await.unwrap();
+    assert_eq!(verified(&in_the_path), [stored.name()], "it is the same bucket");
+}
+
 /// Runs one test of this program with a disk of 16 MB at `disk`, in namespaces of its own: it takes no root.
 fn on_a_small_disk(disk: &Path, variable: &str, test: &str) -> Output {
-    let script = "mount -t tmpfs -o size=16m none \"$1\" && exec \"$2\" --exact \"$3\"";
+    after_a_mount("mount -t tmpfs -o size=16m none \"$1\"", disk, variable, test)
+}
+
+/// Runs one test of this program in namespaces of its own, after something was mounted there.
+fn after_a_mount(mount: &str, disk: &Path, variable: &str, test: &str) -> Output {
+    let script = format!("{mount} && exec \"$2\" --exact \"$3\"");
     let mut command = Command::new("unshare");
-    command.args(["-rm", "--propagation", "private", "sh", "-c", script, "sh"]).arg(disk).arg(std::env::current_exe().unwrap());
+    command.args(["-rm", "--propagation", "private", "sh", "-c", &script, "sh"]).arg(disk).arg(std::env::current_exe().unwrap());
     command.arg(test).env(variable, disk).output().unwrap()
 }

@@ -98,6 +98,7 @@ pub fn restore_member(
     restore.cluster.member(member)?;
     Destination::of(data_dir)?;
     progress(Progress::Proving);
+    let how = restore.etcd.map_or(how.clone(), |etcd| how.with_etcd(etcd));
     let file = live::open(&path)?;
     plan(&observe(&file, &how)?, restore, member)?.apply(&file, data_dir, progress)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{Manifest, Unusable};
+use super::manifest::{Manifest, Unusable, read_sidecar};
 use super::name::{BackupName, ObjectName};
 use crate::error::Error;
 
@@ -90,7 +90,7 @@ pub struct Temporary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
 pub enum State {
-    /// Its manifest is there and matches, and no later verification says otherwise.
+    /// Its manifest is there and matches, and no later verification says otherwise, or something that cannot be read.
     Verified {
         /// What was proven when it was made.
         manifest: Box<Manifest>,
@@ -140,6 +140,12 @@ pub enum Unverified {
         /// What was wrong.
         problem: Box<Error>,
     },
+    /// It was read again, and what was found cannot be read: the record was cut, or a newer trimtab wrote it. It may tell of a broken file.
+    #[error("what its last verification found cannot be read: {problem}; verify it again")]
+    UnusableVerification {
+        /// What is wrong with the record.
+        problem: Unusable,
+    },
 }
 
 /// What a verification of a backup in its store found; stored beside it as `NAME.verified.json`, so that whoever lists the store knows.
@@ -183,6 +189,7 @@ impl Catalog {
                 ObjectName::Manifest(name) => gathered.entry(name).or_default().manifest = Some(object),
                 ObjectName::Verification(name) => gathered.entry(name).or_default().verification = Some(object),
                 ObjectName::Temporary(of) => entries.push(Entry::Temporary(Temporary { of, object })),
+                ObjectName::Saving => entries.push(Entry::Temporary(Temporary { of: None, object })),
                 ObjectName::Foreign => entries.push(Entry::Foreign(object)),
             }
         }
@@ -210,7 +217,7 @@ impl Catalog {
         self.backups().map(|backup| backup.name.cluster_id()).collect()
     }
 
-    /// Takes in what a verification found, as a new listing would after it is recorded.
+    /// Takes in what a verification found. What does not count here counts again only in a new listing, after the verification is recorded.
     pub fn note(&mut self, name: &BackupName, verification: &Verification) {
         for entry in &mut self.entries {
             match entry {
@@ -269,13 +276,22 @@ impl Backup {
             (State::Unverified { .. }, Found::Sound | Found::Broken { .. }) => {}
         }
     }
+
+    /// A record that cannot be read may say that the file is broken.
+    fn doubt(&mut self, problem: Unusable) {
+        if self.verified().is_some() {
+            self.state = State::Unverified { why: Unverified::UnusableVerification { problem } };
+        }
+    }
 }
 
 impl Verification {
-    /// Reads a record.
-    #[must_use]
-    pub fn from_json(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+    /// Reads a record. Fields that it does not know are passed over.
+    ///
+    /// # Errors
+    /// [`Unusable`] says what is wrong with it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, Unusable> {
+        read_sidecar(bytes)
     }
 
     /// The text of the record, with a newline at its end.
@@ -301,10 +317,12 @@ impl Parts {
         };
         let contents = |sidecar: &Option<Object>| sidecar.as_ref().and_then(|sidecar| sidecars.get(&sidecar.name));
         let state = judge(&name, &object, contents(&self.manifest).map(Vec::as_slice));
-        let record = contents(&self.verification).and_then(|bytes| Verification::from_json(bytes));
+        let record = contents(&self.verification).map(|bytes| Verification::from_json(bytes));
         let mut backup = Backup { name, object, manifest: self.manifest, verification: self.verification, state };
-        if let Some(record) = record {
-            backup.note(&record);
+        match record {
+            Some(Ok(record)) => backup.note(&record),
+            Some(Err(problem)) => backup.doubt(problem),
+            None => {}
         }
         Entry::Backup(Box::new(backup))
     }
@@ -333,5 +351,55 @@ impl fmt::Display for Found {
             Self::Sound => f.write_str("sound"),
             Self::Broken { problem } => write!(f, "broken: {problem}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::finding::BackupFinding;
+    use crate::backup::{Expectations, example};
+
+    /// A store with one backup, beside which this was recorded.
+    fn with_record(text: &str) -> Catalog {
+        let manifest = example::manifest();
+        let name = manifest.name();
+        let record = example::object(&name.verification(), text.len() as u64, manifest.taken_at);
+        let objects = example::objects(&manifest).into_iter().chain([record]).collect();
+        let sidecars = BTreeMap::from([(name.manifest(), manifest.to_json().into_bytes()), (name.verification(), text.as_bytes().to_vec())]);
+        Catalog::assemble("s3://backups/etcd", objects, &sidecars)
+    }
+
+    fn found_broken() -> String {
+        let manifest = example::manifest();
+        let [object, _] = example::objects(&manifest);
+        let problem = Box::new(Error::NotUnpacked { name: object.name.clone(), problem: "no frame".to_owned() });
+        Verification { format: Manifest::FORMAT, at: manifest.taken_at, object, found: Found::Broken { problem } }.to_json()
+    }
+
+    #[test]
+    fn a_record_of_a_verification_that_cannot_be_read_does_not_count_as_sound() {
+        let record = found_broken();
+        let newer = record.replace("\"format\": 1", "\"format\": 2").replace("\"broken\"", "\"rotten\"");
+        let long = format!("{record}{}", " ".repeat(300_000));
+        for (text, newer_format) in
+            [(&record[..40], false), (&record.replace("notUnpacked", "aLaterKind"), false), (&newer, true), (&long, false), ("", false)]
+        {
+            let catalog = with_record(text);
+            assert_eq!(catalog.verified().count(), 0, "{text}");
+            let found = catalog.findings(example::manifest().taken_at, &Expectations::default());
+            let Some(BackupFinding::Unverified { why: Unverified::UnusableVerification { problem }, .. }) = found.last() else {
+                panic!("{text}: {found:?}")
+            };
+            assert_eq!(matches!(problem, Unusable::Newer { format: 2 }), newer_format, "{problem}");
+            assert!(found.last().is_some_and(|finding| finding.to_string().contains("verify it again")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_can_be_read_says_whether_the_file_counts() {
+        assert!(matches!(with_record(&found_broken()).backups().next().unwrap().state, State::Unverified { why: Unverified::FoundBroken { .. } }));
+        let sound = Verification { found: Found::Sound, ..Verification::from_json(found_broken().as_bytes()).unwrap() };
+        assert_eq!(with_record(&sound.to_json()).verified().count(), 1);
     }
 }

@@ -154,7 +154,7 @@ fn is_expected(entry: &Entry, expected: &Expectations) -> bool {
 fn of_cluster(catalog: &Catalog, cluster_id: ClusterId, now: Timestamp, expected: &Expectations) -> Vec<BackupFinding> {
     let mut verified: Vec<(&Backup, &Manifest)> = catalog.verified().filter(|(backup, _)| backup.name.cluster_id() == cluster_id).collect();
     verified.sort_by_key(|(backup, manifest)| (manifest.taken_at, backup.name));
-    let newest = verified.iter().rev().find(|(_, manifest)| manifest.taken_at <= now);
+    let newest = verified.iter().rev().find(|(backup, _)| backup.name.taken_at() <= now);
     let mut found = Vec::new();
     match newest {
         None => found.push(BackupFinding::NoBackup { cluster_id }),
@@ -205,8 +205,9 @@ fn of_backup(backup: &Backup, now: Timestamp, expected: &Expectations) -> Option
     match &backup.state {
         State::Unverified { why: Unverified::NoManifest } if is_worked_on(backup, now, expected) => None,
         State::Unverified { why } => Some(BackupFinding::Unverified { name, why: why.clone() }),
-        State::Verified { manifest, .. } if manifest.taken_at > now => {
-            Some(BackupFinding::FromTheFuture { name, ahead_seconds: span::age_seconds(now, manifest.taken_at) })
+        // To the second, as a retention tells it: `now` may come from a clock of whole seconds.
+        State::Verified { .. } if name.taken_at() > now => {
+            Some(BackupFinding::FromTheFuture { name, ahead_seconds: span::age_seconds(now, name.taken_at()) })
         }
         State::Verified { manifest, .. } => {
             (manifest.agreeing() == 0).then_some(BackupFinding::NoMemberAgreed { name, not_compared: manifest.compared.len() })
@@ -351,5 +352,14 @@ mod tests {
             BackupFinding::FromTheFuture { name: ahead.name(), ahead_seconds: 7200 },
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_backup_of_this_very_second_is_not_from_the_future() {
+        let manifest = Manifest { taken_at: Timestamp::from_millisecond(3_600_900).unwrap(), ..taken(10, 1) };
+        let findings = |now| example::catalog(std::slice::from_ref(&manifest)).findings(now, &Expectations::default());
+        assert_eq!(findings(Timestamp::from_second(3600).unwrap()), []);
+        let ahead = BackupFinding::FromTheFuture { name: manifest.name(), ahead_seconds: 1 };
+        assert_eq!(findings(Timestamp::from_second(3599).unwrap()), [BackupFinding::NoBackup { cluster_id: ClusterId(7) }, ahead]);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use trimtab_etcd_file::Sha256;
 
@@ -149,7 +150,7 @@ pub enum NotCompared {
     },
 }
 
-/// Why the bytes of a sidecar are no manifest.
+/// Why the bytes of a sidecar, a manifest or the record of a verification, cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "unusable")]
 pub enum Unusable {
@@ -165,8 +166,8 @@ pub enum Unusable {
         /// Its format.
         format: u32,
     },
-    /// No manifest is that long.
-    #[error("it has {bytes} bytes, a manifest at most {}", Manifest::MAX_BYTES)]
+    /// No sidecar is that long.
+    #[error("it has {bytes} bytes, {} are read at most", Manifest::MAX_BYTES)]
     TooLong {
         /// Its length.
         bytes: u64,
@@ -176,7 +177,7 @@ pub enum Unusable {
 impl Manifest {
     /// The form that this version writes, and the newest that it reads.
     pub const FORMAT: u32 = 1;
-    /// The longest manifest that is read.
+    /// The longest sidecar that is read.
     pub const MAX_BYTES: u64 = 256 * 1024;
 
     /// Reads a sidecar. Fields that it does not know are passed over.
@@ -184,18 +185,7 @@ impl Manifest {
     /// # Errors
     /// [`Unusable`] says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Unusable> {
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
-        }
-        let unparsable = |error: serde_json::Error| Unusable::Unparsable { problem: error.to_string() };
-        if bytes.len() as u64 > Self::MAX_BYTES {
-            return Err(Unusable::TooLong { bytes: bytes.len() as u64 });
-        }
-        match serde_json::from_slice::<Form>(bytes).map_err(unparsable)?.format {
-            1..=Self::FORMAT => serde_json::from_slice(bytes).map_err(unparsable),
-            format => Err(Unusable::Newer { format }),
-        }
+        read_sidecar(bytes)
     }
 
     /// The text of the sidecar, with a newline at its end.
@@ -215,6 +205,22 @@ impl Manifest {
     #[must_use]
     pub fn agreeing(&self) -> usize {
         self.compared.iter().filter(|member| member.compared == Compared::Agrees).count()
+    }
+}
+
+/// Reads a sidecar of either kind. Its format is looked at first: what a newer trimtab wrote need not parse here.
+pub(super) fn read_sidecar<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unusable> {
+    #[derive(Deserialize)]
+    struct Form {
+        format: u32,
+    }
+    let unparsable = |error: serde_json::Error| Unusable::Unparsable { problem: error.to_string() };
+    if bytes.len() as u64 > Manifest::MAX_BYTES {
+        return Err(Unusable::TooLong { bytes: bytes.len() as u64 });
+    }
+    match serde_json::from_slice::<Form>(bytes).map_err(unparsable)?.format {
+        1..=Manifest::FORMAT => serde_json::from_slice(bytes).map_err(unparsable),
+        format => Err(Unusable::Newer { format }),
     }
 }
 

@@ -45,6 +45,8 @@ pub enum ObjectName {
     Verification(BackupName),
     /// Something half written: its writer works on it, or was killed. Of one of ours, as far as the name tells.
     Temporary(Option<BackupName>),
+    /// What a save of ours receives, `trimtab-save-RANDOM.part`: half written, and of which cluster it does not tell.
+    Saving,
     /// Anything else; it is not ours.
     Foreign,
 }
@@ -59,6 +61,9 @@ pub struct Foreign {
 const MANIFEST: &str = ".json";
 const VERIFICATION: &str = ".verified.json";
 const TEMPORARY: &str = ".part";
+const SAVING: &str = "trimtab-save-";
+/// How many hexadecimal digits [`ObjectName::saving`] wants.
+const RANDOM_DIGITS: usize = 16;
 
 impl BackupName {
     /// The name of a backup; the time is cut off to the second.
@@ -135,11 +140,22 @@ impl ObjectName {
         } else if let Some(backup) = ours(MANIFEST) {
             Self::Manifest(backup)
         } else if let Some(rest) = name.strip_suffix(TEMPORARY) {
-            Self::Temporary(begins_with(rest))
+            if rest.strip_prefix(SAVING).is_some_and(is_random) { Self::Saving } else { Self::Temporary(begins_with(rest)) }
         } else {
             Self::Foreign
         }
     }
+
+    /// The name of what a save receives, told from others by a number.
+    #[must_use]
+    pub fn saving(random: u64) -> String {
+        format!("{SAVING}{random:016x}{TEMPORARY}")
+    }
+}
+
+/// Whether it is the number in [`ObjectName::saving`], and in the names that a save announces.
+pub(crate) fn is_random(text: &str) -> bool {
+    text.len() == RANDOM_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The longest backup's name that ends at a point of `text`.
@@ -257,6 +273,15 @@ mod tests {
         ] {
             assert_eq!(ObjectName::of(name), ObjectName::Foreign, "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_save_receives_is_told_from_what_others_leave_behind() {
+        assert_eq!(ObjectName::of(&ObjectName::saving(0xa5)), ObjectName::Saving);
+        for of_others in ["trimtab-save-.part", "trimtab-save-xyz.part", "trimtab-save-00112233445566a.part", "snapshot.db.part"] {
+            assert_eq!(ObjectName::of(of_others), ObjectName::Temporary(None), "{of_others}");
+        }
+        assert_eq!(ObjectName::of("trimtab-save-00112233445566aa"), ObjectName::Foreign);
     }
 
     #[test]

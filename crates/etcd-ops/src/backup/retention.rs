@@ -2,7 +2,8 @@
 //!
 //! Only verified backups are counted, cluster by cluster, and the newest verified one always stays. A backup is kept as soon as one rule
 //! keeps it; rules do not take places from each other. As in restic, a rule of a period keeps the *newest* backup of each of the last so
-//! many hours, days, ISO weeks or months (all in UTC) *that have one*: where backups stop, nothing goes.
+//! many hours, days, ISO weeks or months (all in UTC) *that have one*: where backups stop, nothing goes. A backup that lies there in two
+//! forms, plain and packed, is one backup: it takes one place, and both files stay or go.
 //!
 //! ```
 //! use trimtab_etcd_ops::backup::retention::{self, RetentionPolicy};
@@ -35,7 +36,7 @@ pub use rule::Rule;
 
 use super::catalog::{Backup, Catalog, Entry, Object, Orphan, State, Temporary, Unverified};
 use super::manifest::Unusable;
-use super::name::BackupName;
+use super::name::{BackupName, ObjectName};
 use super::span::age_seconds;
 use crate::cluster::ClusterId;
 use crate::error::Error;
@@ -68,8 +69,8 @@ pub struct RetentionPolicy {
     pub max_age_seconds: Option<u64>,
     /// How many of the newest stay whatever their age, 1 or more; 3 by default.
     pub min_keep: u32,
-    /// Files that do not count as backups, and half-written ones, go when they are older than this, 3,600 seconds or more, and a newer backup
-    /// counts. By default they stay for ever.
+    /// Files that do not count as backups go when they are older than this, 3,600 seconds or more, and a newer backup counts; half-written
+    /// ones when they are older. By default they stay for ever.
     pub unverified_after_seconds: Option<u64>,
 }
 
@@ -124,6 +125,7 @@ pub fn plan(catalog: &Catalog, policy: &RetentionPolicy, now: Timestamp) -> Resu
         plan.steps.extend(steps.into_iter().map(|(_, step)| step));
         plan.held.extend(no_backup(&entries, cluster, &view));
     }
+    saving(&mut plan, catalog, policy, now);
     plan.held.extend(entries.iter().filter_map(|entry| out_of_scope(entry, policy)));
     plan.held.sort_by(|one, other| one.target.cmp(&other.target));
     announce(&mut plan);
@@ -172,11 +174,34 @@ fn cluster_of(entry: &Entry) -> Option<ClusterId> {
 
 fn out_of_scope(entry: &Entry, policy: &RetentionPolicy) -> Option<Held<Retention>> {
     let reason = match (cluster_of(entry), policy.cluster) {
+        (None, _) if is_saving(entry) => return None,
         (None, _) => Reason::Foreign,
         (Some(cluster_id), Some(only)) if cluster_id != only => Reason::OtherCluster { cluster_id },
         (Some(_), Some(_) | None) => return None,
     };
     Some(Held { target: entry.name(), reason })
+}
+
+/// Whether a save of ours left it, or works on it.
+fn is_saving(entry: &Entry) -> bool {
+    matches!(entry, Entry::Temporary(Temporary { object, .. }) if ObjectName::of(&object.name) == ObjectName::Saving)
+}
+
+/// What saves have left that were killed before the names of their backups were known. It is of no cluster, so it goes only where every
+/// cluster is asked for.
+fn saving(plan: &mut RetentionPlan, catalog: &Catalog, policy: &RetentionPolicy, now: Timestamp) {
+    let view = View { store: &catalog.store, counted: Vec::new(), policy, now };
+    let mut left: Vec<(Timestamp, &Entry)> = Vec::new();
+    for entry in catalog.entries.iter().filter(|entry| is_saving(entry)) {
+        let written = entry.objects().first().map_or(now, |object| object.last_modified);
+        match (policy.cluster, view.overdue(written)) {
+            (None, Ok(())) => left.push((written, entry)),
+            (Some(_), Ok(())) => plan.held.push(Held { target: entry.name(), reason: Reason::Unfinished { stays: Stays::OfNoCluster } }),
+            (_, Err(stays)) => plan.held.push(Held { target: entry.name(), reason: Reason::Unfinished { stays } }),
+        }
+    }
+    left.sort_by_key(|(written, entry)| (*written, entry.name()));
+    plan.steps.extend(left.into_iter().map(|(_, entry)| view.step(entry, Vec::new())));
 }
 
 /// The backups that count, newest first.
@@ -196,7 +221,12 @@ fn backup(entry: &Entry) -> Option<&Backup> {
 
 /// What tells the older one: the time, and within a second the revision and then the packing.
 fn age_order(name: &BackupName) -> impl Ord + use<> {
-    (name.taken_at(), name.revision(), name.compression())
+    (moment(name), name.compression())
+}
+
+/// What a backup has in common with its other form, and within its cluster with no other backup.
+fn moment(name: &BackupName) -> (Timestamp, i64) {
+    (name.taken_at(), name.revision())
 }
 
 /// One cluster's backups, and what is asked of them.
@@ -236,13 +266,20 @@ impl View<'_> {
 
     fn unverified(&self, backup: &Backup, why: &Unverified) -> Verdict {
         let stays = |stays| Verdict::Stays(Reason::Unverified { why: why.clone(), stays });
-        if matches!(why, Unverified::UnusableManifest { problem: Unusable::Newer { .. } }) {
-            return stays(Stays::NewerFormat);
+        match why {
+            Unverified::UnusableManifest { problem: Unusable::Newer { .. } }
+            | Unverified::UnusableVerification { problem: Unusable::Newer { .. } } => return stays(Stays::NewerFormat),
+            Unverified::UnusableVerification { problem: Unusable::Unparsable { .. } | Unusable::TooLong { .. } } => return stays(Stays::MayBeSound),
+            Unverified::UnusableManifest { problem: Unusable::Unparsable { .. } | Unusable::TooLong { .. } }
+            | Unverified::NoManifest
+            | Unverified::ManifestOfAnother { .. }
+            | Unverified::SizeDiffers { .. }
+            | Unverified::FoundBroken { .. } => {}
         }
         let written = backup.object.last_modified.max(backup.name.taken_at());
         match self.overdue(written) {
             Err(reason) => stays(reason),
-            Ok(()) if self.counted.first().is_none_or(|newest| age_order(&newest.name) <= age_order(&backup.name)) => stays(Stays::NoNewerVerified),
+            Ok(()) if self.counted.first().is_none_or(|newest| moment(&newest.name) <= moment(&backup.name)) => stays(Stays::NoNewerVerified),
             Ok(()) => {
                 let none = backup.manifest.is_none();
                 Verdict::Goes(backup.name, none.then(|| Guard::Absent { name: backup.name.manifest() }).into_iter().collect())
@@ -274,10 +311,11 @@ impl View<'_> {
         (taken_at > self.now).then_some(Reason::FromTheFuture { taken_at, now: self.now })
     }
 
-    /// The rules that keep a backup of this name, were it there and verified.
+    /// The rules that keep a backup of this name, were it there and verified. Of the newer ones each counts once, in however many forms it
+    /// is there.
     fn rules(&self, name: &BackupName) -> Vec<Rule> {
-        let newer: Vec<Timestamp> =
-            self.counted.iter().filter(|other| age_order(&other.name) > age_order(name)).map(|other| other.name.taken_at()).collect();
+        let newer: BTreeSet<(Timestamp, i64)> = self.counted.iter().map(|other| moment(&other.name)).filter(|other| *other > moment(name)).collect();
+        let newer: Vec<Timestamp> = newer.into_iter().rev().map(|(taken_at, _)| taken_at).collect();
         rule::keeping(name.taken_at(), &newer, self.policy, self.now)
     }
 
@@ -320,6 +358,7 @@ fn announce(plan: &mut RetentionPlan) {
         return;
     }
     let freed_bytes = plan.steps.iter().map(|step| step.action.size_bytes()).fold(0, u64::saturating_add);
-    let kept = plan.held.iter().filter(|held| matches!(held.reason, Reason::Kept { .. })).count();
+    let kept = plan.held.iter().filter(|held| matches!(held.reason, Reason::Kept { .. })).filter_map(|held| held.target.parse::<BackupName>().ok());
+    let kept = kept.map(|name| (name.cluster_id(), moment(&name))).collect::<BTreeSet<_>>().len();
     plan.notices.push(Notice::Frees { files: plan.steps.len(), freed_bytes, kept });
 }

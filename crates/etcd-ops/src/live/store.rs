@@ -104,7 +104,8 @@ impl Store {
         &self.location
     }
 
-    /// Everything that is there, page by page, with the manifests. Subdirectories (deeper keys) and symbolic links are passed over.
+    /// Everything that is there, page by page, with the manifests. Subdirectories (deeper keys) and symbolic links are passed over, and in a
+    /// bucket keys that are no path: with an empty part, `.` or `..`, or a control character.
     ///
     /// # Errors
     /// [`Error::NoSuchStore`], [`Error::StoreRefuses`], [`Error::StoreUnreachable`], [`Error::StoreDeadline`] or [`Error::Store`]. A manifest
@@ -155,11 +156,12 @@ impl Store {
     /// Reads a backup from the store once more and proves every byte of it, in a file without a name in `scratch`, which is gone afterwards
     /// however this ends. [`Self::record`] makes what was found count.
     ///
-    /// A broken backup is an answer ([`Found::Broken`]) and no error.
+    /// A broken backup is an answer ([`Found::Broken`]) and no error; an error says that it is not known whether the backup is sound.
     ///
     /// # Errors
-    /// [`Error::Unverified`] where there is no manifest to verify it against; [`Error::NoSuchObject`]; [`Error::DiskFull`],
-    /// [`Error::Unwritable`] for `scratch`; the errors of [`Self::list`].
+    /// [`Error::Unverified`] where there is no manifest to verify it against; [`Error::UnknownRelease`] where it tells of an etcd that this
+    /// version cannot judge; [`Error::NoSuchObject`]; [`Error::DiskFull`], [`Error::Unwritable`] for `scratch`, and where what was written there
+    /// cannot be read again; the errors of [`Self::list`].
     pub async fn verify(&self, name: &BackupName, scratch: &Path, progress: Progress<'_>) -> Result<Verification, Error> {
         let manifest = self.manifest(name).await?;
         let file = tempfile::tempfile_in(scratch).map_err(|error| unwritable(scratch, &error))?;
@@ -306,9 +308,9 @@ impl Store {
         let (object, unpacked) = self.unpack(name, manifest, temporary, scratch, progress).await?;
         let stored = Stored { compression: name.compression(), size_bytes: object.size_bytes, sha256: unpacked.stored };
         let manifest = Manifest { stored, ..manifest.clone() };
-        let (name, other) = (*name, self.exists(&object.name));
-        blocking(scratch, move || unpacked.prove(&name, &manifest)).await.map_err(|_| other)?;
-        Ok(stored)
+        let (name, path) = (*name, scratch.to_owned());
+        let proven = blocking(scratch, move || unpacked.prove(&name, &manifest, &path)).await?;
+        proven.map_err(|_| self.exists(&object.name)).map(|()| stored)
     }
 
     /// Reads a backup into `file` and proves it. The inner error is what is wrong with the backup, the outer one what kept us from knowing.
@@ -322,8 +324,8 @@ impl Store {
     ) -> Result<(Object, Result<(), Error>), Error> {
         let (object, unpacked) = self.unpack(name, manifest, file, path, progress).await?;
         progress(format!("read {}: verifying", object.name));
-        let (name, manifest) = (*name, manifest.clone());
-        let proven = blocking(path, move || Ok(unpacked.prove(&name, &manifest))).await?;
+        let (name, manifest, copy) = (*name, manifest.clone(), path.to_owned());
+        let proven = blocking(path, move || unpacked.prove(&name, &manifest, &copy)).await?;
         Ok((object, proven))
     }
 
@@ -409,7 +411,7 @@ impl Writer {
 fn is_sidecar(object: &Object) -> bool {
     match ObjectName::of(&object.name) {
         ObjectName::Manifest(_) | ObjectName::Verification(_) => true,
-        ObjectName::Backup(_) | ObjectName::Temporary(_) | ObjectName::Foreign => false,
+        ObjectName::Backup(_) | ObjectName::Temporary(_) | ObjectName::Saving | ObjectName::Foreign => false,
     }
 }
 

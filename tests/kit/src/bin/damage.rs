@@ -6,11 +6,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use trimtab_kit::damage::Subject;
 use trimtab_kit::random::Rng;
 use trimtab_kit::vectors;
 
+/// The databases have some megabytes. Without a bound, whoever multiplies them is only slow on a machine with much memory.
+const MEMORY_BYTES: u64 = 2 << 30;
+
 fn main() -> ExitCode {
+    if let Err(error) = setrlimit(Resource::As, Rlimit { current: Some(MEMORY_BYTES), maximum: Some(MEMORY_BYTES) }) {
+        return complain(&format!("the memory cannot be bounded: {error}"));
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let value = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1)?.parse::<u64>().ok());
     let seed = value("--seed").unwrap_or(20_261_125);

@@ -147,8 +147,12 @@ pub enum Stays {
     },
     /// No newer backup counts: it may be the best there is.
     NoNewerVerified,
-    /// A newer trimtab wrote its manifest.
+    /// A newer trimtab wrote its manifest, or the record of its verification.
     NewerFormat,
+    /// Only the record of its verification cannot be read.
+    MayBeSound,
+    /// It does not tell its cluster, and the policy is for one.
+    OfNoCluster,
 }
 
 /// What the plan announces.
@@ -161,7 +165,7 @@ pub enum Notice {
         files: usize,
         /// What they occupy.
         freed_bytes: u64,
-        /// How many verified backups stay.
+        /// How many verified backups stay, in however many forms.
         kept: usize,
     },
 }
@@ -330,6 +334,8 @@ impl fmt::Display for Stays {
             }
             Self::NoNewerVerified => f.write_str("no newer backup counts"),
             Self::NewerFormat => f.write_str("a newer trimtab wrote it"),
+            Self::MayBeSound => f.write_str("it may be sound"),
+            Self::OfNoCluster => f.write_str("it does not tell its cluster"),
         }
     }
 }

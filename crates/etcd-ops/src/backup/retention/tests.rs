@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::backup::catalog::{Found, Verification};
 use crate::backup::example;
-use crate::backup::manifest::Manifest;
+use crate::backup::manifest::{Compression, Manifest};
 
 /// A store by its objects and the contents of its sidecars.
 #[derive(Debug, Clone, Default)]
@@ -19,12 +19,17 @@ struct World {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Verified,
+    /// Plain and packed.
+    BothForms,
+    Packed,
     NoManifest,
     Cut,
     FoundBroken,
     NewerFormat,
+    CutRecord,
     Orphan,
     Half,
+    Saving,
     Foreign,
 }
 
@@ -37,11 +42,18 @@ fn at(minute: i64) -> Timestamp {
 
 impl World {
     fn add(&mut self, kind: Kind, cluster: u64, minute: i64) {
-        let manifest = example::manifest_of(ClusterId(cluster), 10_000 + minute, at(minute));
+        let mut manifest = example::manifest_of(ClusterId(cluster), 10_000 + minute, at(minute));
+        if matches!(kind, Kind::Packed) {
+            manifest.stored.compression = Compression::Zstd;
+        }
         let [file, sidecar] = example::objects(&manifest);
         let text = manifest.to_json();
         match kind {
-            Kind::Verified => self.put(file, sidecar, text),
+            Kind::Verified | Kind::Packed => self.put(file, sidecar, text),
+            Kind::BothForms => {
+                self.put(file, sidecar, text);
+                self.add(Kind::Packed, cluster, minute);
+            }
             Kind::NoManifest => drop(self.objects.insert(file.name.clone(), file)),
             Kind::Cut => self.put(Object { size_bytes: 7, ..file }, sidecar, text),
             Kind::FoundBroken => {
@@ -53,6 +65,12 @@ impl World {
                 self.put(file, sidecar, text);
             }
             Kind::NewerFormat => self.put(file, sidecar, text.replace("\"format\": 1", "\"format\": 9")),
+            Kind::CutRecord => {
+                let record = example::object(&manifest.name().verification(), 1, at(minute));
+                self.sidecars.insert(record.name.clone(), b"{".to_vec());
+                self.objects.insert(record.name.clone(), record);
+                self.put(file, sidecar, text);
+            }
             Kind::Orphan => {
                 if !self.objects.contains_key(&file.name) {
                     self.sidecars.insert(sidecar.name.clone(), text.into_bytes());
@@ -60,6 +78,7 @@ impl World {
                 }
             }
             Kind::Half => self.bare(&format!("{}.part", file.name), minute),
+            Kind::Saving => self.bare(&ObjectName::saving(u64::try_from(minute).unwrap()), minute),
             Kind::Foreign => self.bare(&format!("lost+found-{minute}"), minute),
         }
     }
@@ -102,12 +121,16 @@ enum Halfway {
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         10 => Just(Kind::Verified),
+        3 => Just(Kind::BothForms),
+        1 => Just(Kind::Packed),
         1 => Just(Kind::NoManifest),
         1 => Just(Kind::Cut),
         1 => Just(Kind::FoundBroken),
         1 => Just(Kind::NewerFormat),
+        1 => Just(Kind::CutRecord),
         1 => Just(Kind::Orphan),
         1 => Just(Kind::Half),
+        1 => Just(Kind::Saving),
         1 => Just(Kind::Foreign),
     ]
 }
@@ -172,7 +195,12 @@ proptest! {
     #[test]
     fn at_least_so_many_verified_ones_stay_as_the_policy_says(world in world(), policy in policy(), now in now()) {
         let plan = plan(&world.catalog(), &policy, now).unwrap();
-        let count = |world: &World, cluster| world.catalog().verified().filter(|(backup, _)| backup.name.cluster_id() == cluster).count();
+        // Distinct ones: the packed form of a backup is no second one.
+        let count = |world: &World, cluster| -> usize {
+            let catalog = world.catalog();
+            let of_cluster = catalog.verified().filter(|(backup, _)| backup.name.cluster_id() == cluster);
+            of_cluster.map(|(_, manifest)| (manifest.revision, manifest.taken_at)).collect::<BTreeSet<_>>().len()
+        };
         let after = world.after(&plan, usize::MAX, Halfway::BetweenSteps);
         for cluster in [ClusterId(1), ClusterId(2)] {
             let least = count(&world, cluster).min(policy.min_keep.max(policy.keep_last.min(if policy.max_age_seconds.is_some() { 0 } else { u32::MAX })) as usize);
@@ -188,7 +216,8 @@ proptest! {
         };
         let mut pure = world.clone();
         for backup in world.catalog().backups().filter(|backup| backup.verified().is_none()) {
-            pure.objects.retain(|name, _| !name.starts_with(&backup.name.to_string()));
+            let of_it = [backup.name.to_string(), backup.name.manifest(), backup.name.verification()];
+            pure.objects.retain(|name, _| !of_it.contains(name));
         }
         let without = plan(&pure.catalog(), &policy, now).unwrap();
         prop_assert_eq!(verified(deleted(&plan(&world.catalog(), &policy, now).unwrap())), verified(deleted(&without)));
@@ -268,10 +297,24 @@ proptest! {
     }
 
     #[test]
+    fn the_two_forms_of_a_backup_stay_or_go_together(world in world(), policy in policy(), now in now()) {
+        let catalog = world.catalog();
+        let gone = deleted(&plan(&catalog, &policy, now).unwrap());
+        for (one, _) in catalog.verified() {
+            for (other, _) in catalog.verified().filter(|(other, _)| moment(&other.name) == moment(&one.name)) {
+                if one.name.cluster_id() == other.name.cluster_id() {
+                    prop_assert_eq!(gone.contains(&one.object.name), gone.contains(&other.object.name), "{:?}", one.name);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn clusters_do_not_know_of_each_other(world in world(), policy in policy(), now in now()) {
         let both = plan(&world.catalog(), &RetentionPolicy { cluster: None, ..policy.clone() }, now).unwrap();
         let one = |id| deleted(&plan(&world.catalog(), &RetentionPolicy { cluster: Some(ClusterId(id)), ..policy.clone() }, now).unwrap());
-        prop_assert_eq!(deleted(&both), one(1).union(&one(2)).cloned().collect::<BTreeSet<_>>());
+        let of_some_cluster = deleted(&both).into_iter().filter(|name| ObjectName::of(name) != ObjectName::Saving);
+        prop_assert_eq!(of_some_cluster.collect::<BTreeSet<_>>(), one(1).union(&one(2)).cloned().collect::<BTreeSet<_>>());
     }
 
     #[test]
@@ -314,6 +357,48 @@ fn a_file_that_does_not_count_goes_whole_wherever_its_deletion_is_ended() {
         let second = plan(&broken.catalog(), &policy, now).unwrap();
         assert_eq!(broken.after(&second, usize::MAX, Halfway::BetweenSteps).objects.len(), 2, "{objects}: {second}");
     }
+}
+
+#[test]
+fn a_backup_in_two_forms_takes_one_place() {
+    let mut world = World::default();
+    for minute in 0..3 {
+        world.add(Kind::BothForms, 1, minute);
+    }
+    let policy = RetentionPolicy { keep_last: 2, min_keep: 2, ..RetentionPolicy::keep_nothing() };
+    let plan = plan(&world.catalog(), &policy, at(700)).unwrap();
+    assert_eq!(plan.steps.len(), 2, "{plan}");
+    assert_eq!(plan.held.len(), 4, "{plan}");
+    assert!(matches!(plan.notices[..], [Notice::Frees { files: 2, kept: 2, .. }]), "{plan}");
+}
+
+#[test]
+fn a_file_whose_last_verification_cannot_be_read_stays_whatever_the_policy_says() {
+    let mut world = World::default();
+    world.add(Kind::CutRecord, 1, 0);
+    world.add(Kind::Verified, 1, 600);
+    let policy = RetentionPolicy { unverified_after_seconds: Some(3600), keep_last: 1, ..RetentionPolicy::keep_nothing() };
+    let plan = plan(&world.catalog(), &policy, at(100_000)).unwrap();
+    assert!(plan.is_empty(), "{plan}");
+    assert!(plan.to_string().contains("cannot be read") && plan.to_string().contains("it may be sound"), "{plan}");
+}
+
+#[test]
+fn what_a_killed_save_has_left_goes_once_it_is_old_enough() {
+    let mut world = World::default();
+    world.add(Kind::Verified, 1, 0);
+    world.add(Kind::Saving, 1, 0);
+    let left = ObjectName::saving(0);
+    let with = |policy: RetentionPolicy, minute| plan(&world.catalog(), &policy, at(minute)).unwrap();
+    let clean = RetentionPolicy { unverified_after_seconds: Some(3600), ..RetentionPolicy::default() };
+    let held = |plan: &RetentionPlan| plan.held.iter().find(|held| held.target == left).map(|held| held.reason.clone());
+
+    assert_eq!(deleted(&with(clean.clone(), 61)), BTreeSet::from([left.clone()]));
+    let young = Reason::Unfinished { stays: Stays::Young { age_seconds: 3600, after_seconds: 3600 } };
+    assert_eq!(held(&with(clean.clone(), 60)), Some(young));
+    assert_eq!(held(&with(RetentionPolicy::default(), 61)), Some(Reason::Unfinished { stays: Stays::NotAsked }));
+    let of_one = RetentionPolicy { cluster: Some(ClusterId(1)), ..clean };
+    assert_eq!(held(&with(of_one, 61)), Some(Reason::Unfinished { stays: Stays::OfNoCluster }));
 }
 
 #[test]

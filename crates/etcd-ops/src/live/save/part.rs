@@ -7,17 +7,17 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, statvfs};
 use rustix::io::Errno;
 
+use crate::backup::name::is_random;
 use crate::backup::{BackupName, ObjectName};
 use crate::error::Error;
 
-const FIRST: &str = "trimtab-save-";
 const MARK: &str = "save-";
 /// How often a part is made anew whose name somebody removed before it was locked.
 const ATTEMPTS: usize = 16;
@@ -28,7 +28,7 @@ pub(super) struct Part {
     file: File,
     directory: PathBuf,
     path: PathBuf,
-    random: String,
+    random: u64,
     kept: bool,
 }
 
@@ -36,8 +36,8 @@ impl Part {
     /// A new, empty part in a directory.
     pub(super) fn create(directory: &Path) -> Result<Self, Error> {
         for _ in 0..ATTEMPTS {
-            let random = format!("{:016x}", RandomState::new().build_hasher().finish());
-            let path = directory.join(format!("{FIRST}{random}{}", BackupName::TEMPORARY));
+            let random = RandomState::new().build_hasher().finish();
+            let path = directory.join(ObjectName::saving(random));
             let file =
                 OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(|error| unwritable(directory, &error))?;
             // A file system without locks (some of NFS) fails here, and fails whoever cleans too: then parts are never removed.
@@ -69,13 +69,12 @@ impl Part {
 
     /// Takes a name that tells what it is going to be, and that it is not yet.
     pub(super) fn announce(&mut self, name: &BackupName) -> Result<(), Error> {
-        let next = format!("{}{MARK}{}{}", name.temporary_prefix(), self.random, BackupName::TEMPORARY);
+        let next = format!("{}{MARK}{:016x}{}", name.temporary_prefix(), self.random, BackupName::TEMPORARY);
         self.rename(&next)
     }
 
     /// Takes its final name; nothing is overwritten.
     pub(super) fn publish(&mut self, name: &str) -> Result<(), Error> {
-        refuse_existing(&self.directory, name)?;
         self.rename(name)
     }
 
@@ -87,7 +86,9 @@ impl Part {
 
     fn rename(&mut self, name: &str) -> Result<(), Error> {
         let next = self.directory.join(name);
-        fs::rename(&self.path, &next).map_err(|error| unwritable(&next, &error))?;
+        let exists = |error: &io::Error| error.kind() == ErrorKind::AlreadyExists;
+        let trouble = |error| if exists(&error) { Error::DestinationExists { path: next.display().to_string() } } else { unwritable(&next, &error) };
+        move_to_new(&self.path, &next).map_err(trouble)?;
         self.path = next;
         Ok(())
     }
@@ -110,7 +111,22 @@ impl Drop for Part {
     }
 }
 
-/// What stands there already is somebody's.
+/// Renames, and fails where the new name is somebody's by then: a look before it would leave a gap.
+fn move_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system, or a kernel, that has no such rename.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_to_new(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+/// A hard link overwrites nothing either. Killed between the two calls, the file has both names.
+fn link_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from).inspect_err(|_| drop(fs::remove_file(to)))
+}
+
+/// What stands there already is somebody's; told before anything is written.
 pub(super) fn refuse_existing(directory: &Path, name: &str) -> Result<(), Error> {
     let path = directory.join(name);
     match path.symlink_metadata() {
@@ -153,15 +169,17 @@ pub(super) fn clean(directory: &Path) -> Result<Vec<String>, Error> {
 
 /// Whether a name is one that [`Part`] gives.
 fn is_ours(name: &str) -> bool {
-    let Some(rest) = name.strip_suffix(BackupName::TEMPORARY) else { return false };
-    let random = rest.strip_prefix(FIRST).or_else(|| of_backup(name).and_then(|of| rest.strip_prefix(&of.temporary_prefix())?.strip_prefix(MARK)));
-    random.is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    if ObjectName::of(name) == ObjectName::Saving {
+        return true;
+    }
+    let announced = |of: BackupName| name.strip_prefix(&of.temporary_prefix())?.strip_prefix(MARK)?.strip_suffix(BackupName::TEMPORARY);
+    of_backup(name).and_then(announced).is_some_and(is_random)
 }
 
 fn of_backup(name: &str) -> Option<BackupName> {
     match ObjectName::of(name) {
         ObjectName::Temporary(of) => of,
-        ObjectName::Backup(_) | ObjectName::Manifest(_) | ObjectName::Verification(_) | ObjectName::Foreign => None,
+        ObjectName::Backup(_) | ObjectName::Manifest(_) | ObjectName::Verification(_) | ObjectName::Saving | ObjectName::Foreign => None,
     }
 }
 
@@ -211,7 +229,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let part = Part::create(directory.path()).unwrap();
         assert_eq!(part.file().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(names(directory.path()).iter().all(|name| ObjectName::of(name) == ObjectName::Temporary(None)));
+        assert!(names(directory.path()).iter().all(|name| ObjectName::of(name) == ObjectName::Saving));
         drop(part);
         assert!(names(directory.path()).is_empty());
     }
@@ -221,7 +239,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut held = Part::create(directory.path()).unwrap();
         held.announce(&backup()).unwrap();
-        let left = format!("{FIRST}00112233445566aa.part");
+        let left = ObjectName::saving(0x0011_2233_4455_66aa);
         fs::write(directory.path().join(&left), "half").unwrap();
         assert_eq!(clean(directory.path()).unwrap(), [left]);
         assert_eq!(names(directory.path()).len(), 1);
@@ -234,7 +252,7 @@ mod tests {
         for name in ["snapshot.db.part", "trimtab-save-xyz.part", "trimtab-save-00112233445566aa", &format!("{}.5f3a.part", backup())] {
             fs::write(directory.path().join(name), "theirs").unwrap();
         }
-        std::os::unix::fs::symlink("/nowhere", directory.path().join(format!("{FIRST}00112233445566aa.part"))).unwrap();
+        std::os::unix::fs::symlink("/nowhere", directory.path().join(ObjectName::saving(1))).unwrap();
         assert!(clean(directory.path()).unwrap().is_empty());
         assert_eq!(names(directory.path()).len(), 5);
     }
@@ -263,5 +281,31 @@ mod tests {
         assert!(matches!(part.publish("there"), Err(Error::DestinationExists { .. })));
         drop(part);
         assert_eq!(fs::read_to_string(directory.path().join("there")).unwrap(), "before");
+    }
+
+    #[test]
+    fn a_file_that_appears_after_the_last_look_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut part = Part::create(directory.path()).unwrap();
+        refuse_existing(directory.path(), "there").unwrap();
+        fs::write(directory.path().join("there"), "somebody else's").unwrap();
+        assert!(matches!(part.rename("there"), Err(Error::DestinationExists { .. })));
+        assert!(part.path().is_file(), "it has its old name yet");
+        drop(part);
+        assert_eq!(names(directory.path()), ["there"]);
+        assert_eq!(fs::read_to_string(directory.path().join("there")).unwrap(), "somebody else's");
+    }
+
+    #[test]
+    fn where_no_rename_spares_what_is_there_a_link_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let [from, there, free] = ["from", "there", "free"].map(|name| directory.path().join(name));
+        fs::write(&from, "ours").unwrap();
+        fs::write(&there, "somebody else's").unwrap();
+        assert_eq!(link_to_new(&from, &there).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&there).unwrap(), "somebody else's");
+        link_to_new(&from, &free).unwrap();
+        assert_eq!(names(directory.path()), ["free", "there"]);
+        assert_eq!(fs::read_to_string(&free).unwrap(), "ours");
     }
 }

@@ -4,14 +4,17 @@
 //! carries `If-None-Match: *`, so that two writers of one name cannot overwrite each other where the store knows that condition (Amazon
 //! since November 2024, versitygw, `MinIO`, Ceph).
 
+mod foreign;
+
 use std::fmt;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use jiff::Timestamp;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
@@ -165,7 +168,8 @@ impl S3 {
         self
     }
 
-    /// Puts the bucket into the host's name (`https://bucket.host/key`) and not into the path.
+    /// Puts the bucket before the host's name (`https://bucket.minio.example:9000/key` for the endpoint `https://minio.example:9000`) and not
+    /// into the path. The endpoint has to be a name then.
     #[must_use]
     pub fn with_bucket_in_host(mut self) -> Self {
         self.addressing = Addressing::Host;
@@ -188,13 +192,54 @@ impl S3 {
     }
 
     fn location(&self) -> String {
-        let place = if self.prefix.is_empty() { self.bucket.clone() } else { format!("{}/{}", self.bucket, self.prefix) };
-        self.endpoint.as_ref().map_or_else(|| format!("s3://{place}"), |endpoint| format!("{endpoint}/{place}"))
+        let (bucket, prefix) = (&self.bucket, self.prefix.as_str());
+        let place = match (&self.endpoint, self.addressing) {
+            (None, Addressing::Path | Addressing::Host) => format!("s3://{bucket}"),
+            (Some(endpoint), Addressing::Path) => format!("{endpoint}/{bucket}"),
+            (Some(endpoint), Addressing::Host) => before_host(bucket, endpoint),
+        };
+        if prefix.is_empty() { place } else { format!("{place}/{prefix}") }
     }
 
     fn client(&self, headers: HeaderMap) -> Result<AmazonS3, Error> {
         let wrong = |error: object_store::Error| invalid(&self.location(), error.to_string());
-        let plain = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let mut builder = self.identity();
+        // One for S3 in the environment would go before one that is given.
+        let of_environment = || [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint].iter().find_map(|key| builder.get_config_value(key));
+        let endpoint = self.endpoint.clone().or_else(of_environment);
+        let url = endpoint.map(|endpoint| self.url(&endpoint)).transpose()?;
+        let options = self.options(headers, url.as_deref())?;
+        builder = url.into_iter().fold(builder, |builder, url| builder.with_config(AmazonS3ConfigKey::S3Endpoint, url));
+        builder = self.region.iter().fold(builder, AmazonS3Builder::with_region);
+        builder = builder.with_bucket_name(&self.bucket).with_virtual_hosted_style_request(self.addressing == Addressing::Host);
+        let retries = RetryConfig { max_retries: RETRIES, retry_timeout: self.request_deadline, ..RetryConfig::default() };
+        // One request for each deletion: an object that may not be deleted is told by itself.
+        builder = builder.with_disable_bulk_delete(true).with_client_options(options).with_retry(retries);
+        builder.with_http_connector(foreign::Connector).build().map_err(wrong)
+    }
+
+    /// Who we are.
+    fn identity(&self) -> AmazonS3Builder {
+        let Some(keys) = &self.keys else { return AmazonS3Builder::from_env() };
+        let builder = AmazonS3Builder::new().with_access_key_id(&keys.id).with_secret_access_key(&keys.secret);
+        keys.session_token.iter().fold(builder, AmazonS3Builder::with_token)
+    }
+
+    /// An endpoint as `object_store` wants it: with the bucket in it where that is its place (`aws/builder.rs`).
+    fn url(&self, endpoint: &str) -> Result<String, Error> {
+        match self.addressing {
+            Addressing::Path => Ok(endpoint.to_owned()),
+            Addressing::Host if has_address(endpoint) => {
+                let problem = format!("{endpoint} is an address, which the bucket cannot stand before: give a name, or leave the bucket in the path");
+                Err(invalid(&self.location(), problem))
+            }
+            Addressing::Host => Ok(before_host(&self.bucket, endpoint)),
+        }
+    }
+
+    fn options(&self, headers: HeaderMap, url: Option<&str>) -> Result<ClientOptions, Error> {
+        let wrong = |error: object_store::Error| invalid(&self.location(), error.to_string());
+        let plain = url.is_some_and(|url| url.starts_with("http://"));
         if plain && self.transport == Transport::Tls {
             return Err(invalid(&self.location(), "the endpoint has no TLS: write https://, or allow it with with_plain_http".to_owned()));
         }
@@ -204,20 +249,20 @@ impl S3 {
         for certificate in self.ca_pem.iter().map(|pem| Certificate::from_pem_bundle(pem)).collect::<Result<Vec<_>, _>>().map_err(wrong)? {
             options = certificate.into_iter().fold(options, ClientOptions::with_root_certificate);
         }
-        let retries = RetryConfig { max_retries: RETRIES, retry_timeout: self.request_deadline, ..RetryConfig::default() };
-        let mut builder = match &self.keys {
-            None => AmazonS3Builder::from_env(),
-            Some(keys) => {
-                let builder = AmazonS3Builder::new().with_access_key_id(&keys.id).with_secret_access_key(&keys.secret);
-                keys.session_token.iter().fold(builder, AmazonS3Builder::with_token)
-            }
-        };
-        builder = self.region.iter().fold(builder, AmazonS3Builder::with_region);
-        builder = self.endpoint.iter().fold(builder, AmazonS3Builder::with_endpoint);
-        builder = builder.with_bucket_name(&self.bucket).with_virtual_hosted_style_request(self.addressing == Addressing::Host);
-        // One request for each deletion: an object that may not be deleted is told by itself.
-        builder.with_disable_bulk_delete(true).with_client_options(options).with_retry(retries).build().map_err(wrong)
+        Ok(options)
     }
+}
+
+/// `https://bucket.host` of `https://host`.
+fn before_host(bucket: &str, endpoint: &str) -> String {
+    endpoint.split_once("://").map_or_else(|| format!("{bucket}.{endpoint}"), |(scheme, host)| format!("{scheme}://{bucket}.{host}"))
+}
+
+fn has_address(endpoint: &str) -> bool {
+    let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host);
+    let host = host.split('/').next().unwrap_or(host);
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    host.starts_with('[') || name.parse::<Ipv4Addr>().is_ok()
 }
 
 fn invalid(store: &str, problem: String) -> Error {
@@ -337,8 +382,8 @@ impl Bucket {
     pub(super) async fn write(&self, name: &str) -> Result<Writer, Error> {
         let key = self.shared.key(name);
         let upload = self.shared.within("write", name, self.shared.client.create_multipart(&key)).await?;
-        let begun = Begun { shared: self.shared.clone(), name: name.to_owned(), key, upload: Some(upload) };
-        Ok(Writer { begun, held: Vec::new(), held_bytes: 0, sent: 0, parts: Vec::new(), sending: JoinSet::new() })
+        let begun = Begun { shared: self.shared.clone(), name: name.to_owned(), key, upload: Some(upload), sending: JoinSet::new() };
+        Ok(Writer { begun, held: Vec::new(), held_bytes: 0, sent: 0, parts: Vec::new() })
     }
 }
 
@@ -371,7 +416,6 @@ pub(super) struct Writer {
     held_bytes: usize,
     sent: usize,
     parts: Vec<(usize, PartId)>,
-    sending: JoinSet<Result<(usize, PartId), Error>>,
 }
 
 impl Writer {
@@ -381,7 +425,7 @@ impl Writer {
         if self.held_bytes < PART_BYTES {
             return Ok(());
         }
-        while self.sending.len() >= PARTS_AT_A_TIME {
+        while self.begun.sending.len() >= PARTS_AT_A_TIME {
             self.sent_one().await?;
         }
         self.send();
@@ -394,7 +438,7 @@ impl Writer {
         self.held_bytes = 0;
         let (shared, key, name) = (self.begun.shared.clone(), self.begun.key.clone(), self.begun.name.clone());
         let upload = self.begun.upload.clone().unwrap_or_default();
-        self.sending.spawn(async move {
+        self.begun.sending.spawn(async move {
             let part = shared.within("write", &name, shared.client.put_part(&key, &upload, index, payload)).await?;
             Ok((index, part))
         });
@@ -402,7 +446,7 @@ impl Writer {
 
     /// Waits for a part; none may be on its way.
     async fn sent_one(&mut self) -> Result<(), Error> {
-        if let Some(sent) = self.sending.join_next().await {
+        if let Some(sent) = self.begun.sending.join_next().await {
             let ended = |error: tokio::task::JoinError| Error::Store {
                 store: self.begun.shared.location.clone(),
                 operation: trouble::described("write", &self.begun.name),
@@ -430,18 +474,17 @@ impl Writer {
         if self.held_bytes > 0 || self.sent == 0 {
             self.send();
         }
-        while !self.sending.is_empty() {
+        while !self.begun.sending.is_empty() {
             self.sent_one().await?;
         }
         self.parts.sort_by_key(|(index, _)| *index);
         let parts = std::mem::take(&mut self.parts).into_iter().map(|(_, part)| part).collect();
-        let Begun { shared, name, key, upload } = &self.begun;
+        let Begun { shared, name, key, upload, .. } = &self.begun;
         let Some(upload) = upload else { return Ok(()) };
         shared.within("write", name, shared.only_new.complete_multipart(key, upload, parts)).await.map(|_| ())
     }
 
     pub(super) async fn abort(mut self) {
-        self.sending.shutdown().await;
         self.begun.abort().await;
     }
 }
@@ -452,11 +495,14 @@ struct Begun {
     name: String,
     key: Key,
     upload: Option<String>,
+    sending: JoinSet<Result<(usize, PartId), Error>>,
 }
 
 impl Begun {
     async fn abort(&mut self) {
         if let Some(upload) = self.upload.take() {
+            // A part that the store has taken and not put down yet would outlive an abort (S3's AbortMultipartUpload). Each has its deadline.
+            while self.sending.join_next().await.is_some() {}
             // Where this fails too, the parts stay until the store clears them away; they are no object.
             let _ = self.shared.within("abort", &self.name, self.shared.client.abort_multipart(&self.key, &upload)).await;
         }
@@ -469,7 +515,8 @@ impl Drop for Begun {
             return;
         }
         if let Ok(runtime) = Handle::try_current() {
-            let mut left = Self { shared: self.shared.clone(), name: self.name.clone(), key: self.key.clone(), upload: self.upload.take() };
+            let (upload, sending) = (self.upload.take(), std::mem::take(&mut self.sending));
+            let mut left = Self { shared: self.shared.clone(), name: self.name.clone(), key: self.key.clone(), upload, sending };
             runtime.spawn(async move { left.abort().await });
         }
     }
@@ -501,5 +548,28 @@ mod tests {
         assert!(said(bucket().with_endpoint("minio:9000")).contains("https://minio.example:9000"));
         let with_user = said(bucket().with_endpoint("https://id:secret@minio:9000"));
         assert!(with_user.contains("with_keys") && !with_user.contains("secret@"), "{with_user}");
+        for address in ["https://127.0.0.1:9000", "https://10.0.0.1", "https://[::1]:9000"] {
+            let settings = bucket().with_endpoint(address).unwrap().with_bucket_in_host();
+            assert!(super::super::Store::s3(settings).unwrap_err().to_string().contains("leave the bucket in the path"));
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_go_to_the_bucket_in_the_path_or_before_the_host() {
+        use object_store::signer::Signer;
+        let bucket = || S3::bucket("backups").unwrap().with_prefix("etcd").unwrap().with_keys("id", "secret");
+        let at = |endpoint: &str| bucket().with_endpoint(endpoint).unwrap();
+        for (settings, expected) in [
+            (bucket(), "https://s3.us-east-1.amazonaws.com/backups/etcd/x?"),
+            (bucket().with_bucket_in_host(), "https://backups.s3.us-east-1.amazonaws.com/etcd/x?"),
+            (at("https://minio.example:9000/"), "https://minio.example:9000/backups/etcd/x?"),
+            (at("https://minio.example:9000/").with_bucket_in_host(), "https://backups.minio.example:9000/etcd/x?"),
+            (at("https://gate.example/s3").with_bucket_in_host(), "https://backups.gate.example/s3/etcd/x?"),
+        ] {
+            let client = settings.client(HeaderMap::new()).unwrap();
+            let url = client.signed_url(hyper::Method::GET, &"etcd/x".into(), Duration::from_secs(60)).await.unwrap();
+            assert!(url.as_str().starts_with(expected), "{url}");
+            assert!(settings.endpoint.is_none() || expected.starts_with(&settings.location()), "{}", settings.location());
+        }
     }
 }

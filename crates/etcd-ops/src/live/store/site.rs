@@ -24,11 +24,18 @@ impl Site<Retention> for Store {
 
     async fn act(&mut self, action: &Action, _progress: Progress<'_>) -> Result<(), Error> {
         for name in action.names() {
-            if ObjectName::of(name) == ObjectName::Foreign {
-                let problem = format!("{name} is not one of ours, and never deleted");
-                return Err(Error::InvalidPolicy { problem });
+            match ObjectName::of(name) {
+                ObjectName::Foreign | ObjectName::Temporary(None) => {
+                    return Err(Error::InvalidPolicy { problem: format!("{name} is not one of ours, and never deleted") });
+                }
+                ObjectName::Backup(_)
+                | ObjectName::Manifest(_)
+                | ObjectName::Verification(_)
+                | ObjectName::Temporary(Some(_))
+                | ObjectName::Saving => {
+                    self.remove(name).await?;
+                }
             }
-            self.remove(name).await?;
         }
         Ok(())
     }

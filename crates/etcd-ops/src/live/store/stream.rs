@@ -3,7 +3,8 @@
 //! Memory is bounded whatever the size: some pieces of a mebibyte are in flight, and zstd keeps its window.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -311,35 +312,101 @@ impl Write for Sink {
     }
 }
 
+/// Why a backup is not proven.
+enum Doubt {
+    /// It is broken.
+    Broken(Error),
+    /// Something of our own kept us from knowing: our disk, or a release that we do not know.
+    Unknown(Error),
+}
+
+/// What is wrong with the backup, where nothing else is said.
+impl From<Error> for Doubt {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
 impl Unpacked {
-    /// Whether it is, to the last byte, what the manifest tells of.
-    pub(super) fn prove(self, name: &BackupName, manifest: &Manifest) -> Result<(), Error> {
+    /// Whether it is, to the last byte, what the manifest tells of. The inner error is what is wrong with the backup, the outer one what kept
+    /// us from knowing. `path` is where our own copy of it is.
+    pub(super) fn prove(self, name: &BackupName, manifest: &Manifest, path: &Path) -> Result<Result<(), Error>, Error> {
+        match self.examine(name, manifest, path) {
+            Ok(()) => Ok(Ok(())),
+            Err(Doubt::Broken(problem)) => Ok(Err(problem)),
+            Err(Doubt::Unknown(error)) => Err(error),
+        }
+    }
+
+    fn examine(self, name: &BackupName, manifest: &Manifest, path: &Path) -> Result<(), Doubt> {
         let name = name.to_string();
+        self.is_stored(&name, manifest)?;
+        let received = self.content?;
+        same(&name, "sha256", &manifest.sha256, &received.sha256)?;
+        same(&name, "dbSizeBytes", &manifest.db_size_bytes, &received.db_size_bytes)?;
+        let judged = judge(&name, manifest, &self.file, received.sha256, path);
+        // The right bytes came in, so a fault is theirs only where it is in the copy as it was written.
+        if matches!(judged, Err(Doubt::Broken(_))) {
+            is_as_written(&self.file, &received, path)?;
+        }
+        judged
+    }
+
+    /// Whether the object is what was put there.
+    fn is_stored(&self, name: &str, manifest: &Manifest) -> Result<(), Error> {
         let stored = manifest.stored;
         if (self.bytes, self.stored) != (stored.size_bytes, stored.sha256) {
             let (expected_bytes, expected) = (stored.size_bytes, stored.sha256);
             return Err(Error::StoredDiffers {
-                name,
+                name: name.to_owned(),
                 expected_bytes,
                 found_bytes: self.bytes,
                 expected: Box::new(expected),
                 found: Box::new(self.stored),
             });
         }
-        let received = self.content?;
-        same(&name, "sha256", &manifest.sha256, &received.sha256)?;
-        same(&name, "dbSizeBytes", &manifest.db_size_bytes, &received.db_size_bytes)?;
-        let mut file = self.file;
-        file.seek(SeekFrom::Start(0)).map_err(|error| Error::Unwritable { path: name.clone(), problem: error.to_string() })?;
-        let release: EtcdVersion = manifest.etcd_version.parse().map_err(|problem| broken(&name, problem))?;
-        let how = Verify::snapshot().with_checked_sha256(received.sha256).with_etcd(release);
-        let verified = EtcdFile::open(file).and_then(|file| file.verify(&how)).map_err(|problem| broken(&name, problem))?;
-        same(&name, "revision", &manifest.revision, &verified.hash_kv.revision)?;
-        same(&name, "compactRevision", &manifest.compact_revision, &verified.hash_kv.compact_revision)?;
-        same(&name, "hashKv", &manifest.hash_kv, &verified.hash_kv.hash)?;
-        same(&name, "status.hash", &manifest.status.hash, &verified.status.hash)?;
-        same(&name, "status.totalKey", &manifest.status.total_key, &verified.status.total_key)
+        Ok(())
     }
+}
+
+/// What the snapshot says of itself, read from our own copy of it, beside the manifest.
+fn judge(name: &str, manifest: &Manifest, copy: &File, sha256: Sha256, path: &Path) -> Result<(), Doubt> {
+    let etcd_version = &manifest.etcd_version;
+    let unknown = |_| Doubt::Unknown(Error::UnknownRelease { name: name.to_owned(), etcd_version: etcd_version.clone() });
+    let release: EtcdVersion = etcd_version.parse().map_err(unknown)?;
+    let how = Verify::snapshot().with_checked_sha256(sha256).with_etcd(release);
+    let verified = EtcdFile::open(copy).and_then(|file| file.verify(&how)).map_err(|problem| doubt(name, problem, path))?;
+    same(&name, "revision", &manifest.revision, &verified.hash_kv.revision)?;
+    same(&name, "compactRevision", &manifest.compact_revision, &verified.hash_kv.compact_revision)?;
+    same(&name, "hashKv", &manifest.hash_kv, &verified.hash_kv.hash)?;
+    same(&name, "status.hash", &manifest.status.hash, &verified.status.hash)?;
+    Ok(same(&name, "status.totalKey", &manifest.status.total_key, &verified.status.total_key)?)
+}
+
+/// Whether the snapshot is to blame, or the disk that our copy is on.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum that grows")]
+fn doubt(name: &str, problem: trimtab_etcd_file::Error, path: &Path) -> Doubt {
+    use trimtab_etcd_file::Error as FileError;
+    match problem {
+        FileError::Unreadable { .. } | FileError::Changed { .. } | FileError::Written { .. } => {
+            Doubt::Unknown(unwritable(path, &io::Error::other(problem)))
+        }
+        problem => Doubt::Broken(broken(&name, problem)),
+    }
+}
+
+/// Whether our copy holds what came in.
+fn is_as_written(copy: &File, received: &Received, path: &Path) -> Result<(), Doubt> {
+    let (mut digest, mut piece, mut at) = (Digest::new(), vec![0; PIECE_BYTES], 0);
+    while at < received.db_size_bytes {
+        let wanted = usize::try_from(received.db_size_bytes - at).unwrap_or(usize::MAX).min(piece.len());
+        copy.read_exact_at(&mut piece[..wanted], at).map_err(|error| Doubt::Unknown(unwritable(path, &error)))?;
+        digest.push(&piece[..wanted]);
+        at += wanted as u64;
+    }
+    let (_, found) = digest.finish();
+    let changed = || io::Error::other("what was written there is read back otherwise; give another directory");
+    if found == received.sha256 { Ok(()) } else { Err(Doubt::Unknown(unwritable(path, &changed()))) }
 }
 
 fn broken(name: &impl ToString, problem: trimtab_etcd_file::Error) -> Error {
@@ -371,5 +438,74 @@ impl Ticker {
             self.told = Instant::now();
             progress(format!("{} {}", self.what, Mib(i64::try_from(self.bytes).unwrap_or(i64::MAX))));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::manifest::{SnapshotStatus, Stored};
+    use crate::backup::{Compression, example};
+
+    const PATH: &str = "/var/scratch";
+
+    fn manifest_of(bytes: &[u8]) -> Manifest {
+        let verified = EtcdFile::open(bytes).unwrap().verify(&Verify::snapshot().with_etcd("3.6.16".parse().unwrap())).unwrap();
+        let (status, hash) = (verified.status, verified.hash_kv);
+        let taken_at = example::manifest().taken_at;
+        Manifest {
+            compact_revision: hash.compact_revision,
+            hash_kv: hash.hash,
+            status: SnapshotStatus { hash: status.hash, total_key: status.total_key, total_size_bytes: status.total_size_bytes },
+            db_size_bytes: status.total_size_bytes,
+            sha256: verified.sha256.unwrap(),
+            stored: Stored { compression: Compression::None, size_bytes: bytes.len() as u64, sha256: Sha256::of(bytes) },
+            ..example::manifest_of(crate::ClusterId(7), hash.revision, taken_at)
+        }
+    }
+
+    /// The example snapshot as it came in, and what a look at our copy of it says.
+    fn proven(copy: File, change: impl FnOnce(&mut Manifest)) -> Result<Result<(), Error>, Error> {
+        let bytes = trimtab_etcd_file::example::snapshot();
+        let mut manifest = manifest_of(&bytes);
+        let content = Ok(Received { sha256: manifest.sha256, db_size_bytes: manifest.db_size_bytes });
+        let unpacked = Unpacked { file: copy, bytes: bytes.len() as u64, stored: Sha256::of(&bytes), content };
+        change(&mut manifest);
+        unpacked.prove(&manifest.name(), &manifest, Path::new(PATH))
+    }
+
+    fn copy(change: impl FnOnce(&mut Vec<u8>)) -> File {
+        let mut bytes = trimtab_etcd_file::example::snapshot();
+        change(&mut bytes);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_our_own_disk_does_to_the_copy_says_nothing_about_the_backup() {
+        assert_eq!(proven(copy(|_| ()), |_| ()), Ok(Ok(())));
+        let unreadable = tempfile::NamedTempFile::new().unwrap();
+        let unreadable = File::options().write(true).open(unreadable.path()).unwrap();
+        let a_value = |bytes: &mut Vec<u8>| {
+            let at = bytes.windows(5).position(|bytes| bytes == b"three").unwrap();
+            bytes[at] ^= 1;
+        };
+        for copy in [unreadable, copy(a_value), copy(|bytes| bytes[0..8192].fill(7)), copy(Vec::clear), copy(|bytes| bytes.truncate(5000))] {
+            let proven = proven(copy, |_| ());
+            assert!(matches!(&proven, Err(Error::Unwritable { path, .. }) if path == PATH), "{proven:?}");
+        }
+    }
+
+    #[test]
+    fn a_release_that_is_not_known_says_nothing_about_the_backup() {
+        let proven = proven(copy(|_| ()), |manifest| manifest.etcd_version = "3.8.0".to_owned());
+        assert!(matches!(&proven, Err(error @ Error::UnknownRelease { .. }) if error.to_string().contains("use a newer trimtab")), "{proven:?}");
+    }
+
+    #[test]
+    fn a_manifest_that_tells_of_other_data_is_the_backups_fault() {
+        let proven = proven(copy(|_| ()), |manifest| manifest.hash_kv ^= 1);
+        assert!(matches!(&proven, Ok(Err(Error::NotItsManifest { field, .. })) if **field == *"hashKv"), "{proven:?}");
     }
 }
