@@ -2,7 +2,9 @@
 
 pub mod certificate;
 pub mod error;
+pub mod finding;
 pub mod human_duration;
+pub mod inspect;
 pub mod key;
 pub mod kubeadm;
 pub mod kubeconfig;
