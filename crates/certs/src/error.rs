@@ -199,6 +199,98 @@ pub enum Error {
     /// The answer is a CA, which was not asked for.
     #[error("the certificate that came back is a CA, which was not asked for: whoever holds its key could make any certificate; ask for a leaf")]
     AnswerIsCa,
+    /// A policy for renewals cannot be followed.
+    #[error("the policy cannot be followed: {problem}")]
+    InvalidRenewalPolicy {
+        /// Why.
+        problem: String,
+    },
+    /// A file or folder of the node cannot be read.
+    #[error("{path} cannot be read: {problem}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why, in the system's words.
+        problem: String,
+    },
+    /// A file of the node cannot be written or replaced; what was there is there still.
+    #[error("{path} cannot be written: {problem}; what was there is there still")]
+    Unwritable {
+        /// Which.
+        path: String,
+        /// Why, in the system's words.
+        problem: String,
+    },
+    /// The disk is full; what was there is there still.
+    #[error("{path} cannot be written, since the disk is full: make room; what was there is there still")]
+    DiskFull {
+        /// Which.
+        path: String,
+    },
+    /// Somebody else is replacing certificates in this folder.
+    #[error("another trimtab is at work in {folder}: wait for it")]
+    Busy {
+        /// Which.
+        folder: String,
+    },
+    /// A file was changed between the look and the replacement, which was not made.
+    #[error("{path} was changed meanwhile, and was not replaced: observe and plan again")]
+    Changed {
+        /// Which.
+        path: String,
+    },
+    /// An earlier replacement was interrupted, and its journal is there still.
+    #[error("{journal}: a replacement was interrupted: recover first")]
+    Interrupted {
+        /// The journal.
+        journal: String,
+    },
+    /// The journal of an interrupted replacement is none.
+    #[error("{path} is no journal of a replacement ({problem}): compare the files beside it that have trimtab in their names, and remove it by hand")]
+    JournalNotRead {
+        /// Which.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+    /// After an interruption somebody else changed the files, and now key and certificate do not belong together.
+    #[error("{item}: key and certificate do not belong together, and somebody changed them after an interruption: put one of the pairs back: {}", backups.join(", "))]
+    Torn {
+        /// Whose.
+        item: crate::kubeadm::Item,
+        /// The copies that are there.
+        backups: Vec<String>,
+    },
+    /// A copy of an old pair cannot be put back.
+    #[error("{item}: the copy cannot be put back: {problem}")]
+    BackupNotUsable {
+        /// Whose.
+        item: crate::kubeadm::Item,
+        /// Why.
+        problem: String,
+    },
+    /// A kubeconfig cannot be given another certificate.
+    #[error("{item}: {problem}")]
+    KubeconfigNotRewritten {
+        /// Which.
+        item: crate::kubeadm::Item,
+        /// Why.
+        problem: String,
+    },
+    /// What was written came back otherwise; it was thrown away.
+    #[error("{path} came back from the disk otherwise than it was written, and was thrown away: the disk or its driver is not well")]
+    NotReadBack {
+        /// Which.
+        path: String,
+    },
+    /// The certificate that was made is not the one that was planned; it was thrown away.
+    #[error("{item}: what was made is not what was planned ({problem}), and was thrown away: observe and plan again")]
+    NotAsPlanned {
+        /// Which.
+        item: crate::kubeadm::Item,
+        /// What differs.
+        problem: String,
+    },
     /// The answer was not signed by that CA, or is not valid now.
     #[error("the certificate that came back cannot be used: {}", listed(problems))]
     AnswerChain {

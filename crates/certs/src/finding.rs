@@ -101,6 +101,14 @@ pub enum Problem {
         /// Whole days.
         remaining_days: i64,
     },
+    /// An authority whose time is over, and with it that of everything that it signed.
+    #[error(
+        "an authority that expired at {not_after}, and with it all that it signed: rotating it is not done here; follow Kubernetes' \"Manual Rotation of CA Certificates\""
+    )]
+    AuthorityExpired {
+        /// Its last second.
+        not_after: Timestamp,
+    },
     /// The key beside it is another one's.
     #[error("the key beside it is another one's: put the pair back together from a backup, or renew it")]
     KeyDiffers,
@@ -218,7 +226,8 @@ fn look_at(certificate: &Certificate, policy: &FindingPolicy, now: Timestamp, pr
     let remaining = not_after.duration_since(now);
     let remaining_days = remaining.as_hours() / 24;
     if now > not_after {
-        problems.push((Severity::Error, Problem::Expired { not_after }));
+        let problem = if certificate.is_ca() { Problem::AuthorityExpired { not_after } } else { Problem::Expired { not_after } };
+        problems.push((Severity::Error, problem));
     } else if certificate.is_ca() && remaining < policy.authority_expiring_within {
         problems.push((Severity::Warning, Problem::AuthorityExpiring { not_after, remaining_days }));
     } else if !certificate.is_ca() && remaining < policy.expiring_within {

@@ -13,6 +13,7 @@
 //! | `certs` | `certs` | what certificates say, when they are renewed, what kubeadm does with them | x509-parser, aws-lc-rs (a C compiler) |
 //! | `etcd::live` | `live` | the same on a real cluster and a real store: observe and apply | tokio, tonic, `object_store`, rustls; `protoc` to build |
 //! | `etcd_file::live` | `live` | files by their path, a restored data directory | no dependency of its own |
+//! | `certs::live` | `certs` and `live` | the certificates of a node: observe, apply, recover, roll back | no dependency of its own |
 //!
 //! Everything but `live` is pure: no clock, no network, no file.
 //!

@@ -5,8 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[cfg(feature = "live")]
+use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use trimtab_certs::kubeadm::observe::{FileSeen, Files};
+#[cfg(feature = "live")]
+use trimtab_certs::{Error, kubeadm::Item, live::Node, renew::Policy, renewal::RenewalPolicy};
+#[cfg(feature = "live")]
+use trimtab_core::KubeVersion;
 
 use crate::testbed;
 
@@ -57,6 +63,18 @@ impl Kubernetes {
         collect(&self.folder(), "/etc/kubernetes", &mut files);
         files
     }
+}
+
+/// Everything is due, and what is renewed ends an hour later than any leaf that is there: kubeadm and a test can be through within a second, after
+/// which there would be nothing to gain.
+#[cfg(feature = "live")]
+pub fn to_gain_an_hour(node: &Node, version: KubeVersion) -> Result<RenewalPolicy, Error> {
+    let (seen, now) = (node.observe()?, Timestamp::now());
+    let leaves = Item::ALL.into_iter().filter(|item| !item.is_authority()).filter_map(|item| seen.pki.readable(item));
+    let longest = leaves.map(|leaf| leaf.not_after).max().unwrap_or(now);
+    let validity = longest.duration_since(now) + SignedDuration::from_hours(1);
+    let due_within = SignedDuration::from_hours(24 * 3650);
+    Ok(RenewalPolicy { due_within, renew: Policy { validity, ..Policy::default() }, ..RenewalPolicy::new(version) })
 }
 
 fn collect(folder: &Path, name: &str, files: &mut Files) {

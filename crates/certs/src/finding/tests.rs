@@ -119,7 +119,10 @@ fn findings_are_plain_data_and_a_textfile() {
     let inspection = Inspection::of_file("ca.crt", ca.pem().as_bytes());
     let found = findings(&inspection, &FindingPolicy::default(), now());
     let json = serde_json::to_value(&found[0]).unwrap();
-    assert_eq!((&json["finding"], &json["severity"], &json["notAfter"]), (&"expired".into(), &"error".into(), &"2026-01-01T00:00:00Z".into()));
+    assert_eq!(
+        (&json["finding"], &json["severity"], &json["notAfter"]),
+        (&"authorityExpired".into(), &"error".into(), &"2026-01-01T00:00:00Z".into())
+    );
     assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), found[0]);
     let text = textfile(&inspection, &found, now());
     assert!(text.contains("x509_cert_expired{source=\"ca.crt\",entry=\"\",position=\"0\",subject=\"CN=a \\\\\\\"quoted\\\\\\\" CA\""), "{text}");

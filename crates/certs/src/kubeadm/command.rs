@@ -21,7 +21,7 @@ pub struct Command {
 
 /// What a command does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Verb {
     /// Shows what expires when.
     CheckExpiration(Output),
@@ -338,10 +338,10 @@ mod tests {
 
     #[test]
     fn requests_go_where_they_are_told_to() {
-        let command = parse(22, "certs renew all --csr-only --csr-dir /tmp/csr").unwrap();
-        assert_eq!(command.verb, Verb::Renew { which: Selection::All, csr_dir: Some("/tmp/csr".into()) });
+        let command = parse(22, "certs renew all --csr-only --csr-dir /var/csr").unwrap();
+        assert_eq!(command.verb, Verb::Renew { which: Selection::All, csr_dir: Some("/var/csr".into()) });
         assert!(parse(22, "certs renew all --csr-only").is_err());
-        assert!(parse(24, "certs renew all --csr-only --csr-dir /tmp/csr").is_err());
+        assert!(parse(24, "certs renew all --csr-only --csr-dir /var/csr").is_err());
     }
 
     #[test]

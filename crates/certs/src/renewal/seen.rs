@@ -1,0 +1,258 @@
+//! What was seen of one control-plane node: facts, places and fingerprints, and no private key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::certificate::{Certificate, certificates};
+use crate::key::PrivateKey;
+use crate::kubeadm::observe::{FileSeen, Files};
+use crate::kubeadm::{Item, Pki};
+use crate::kubeconfig::{Kubeconfig, Material, Secret, User};
+
+/// One control-plane node, as a plan takes it. Made by `live::observe`, by [`Self::of_files`], or by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSeen {
+    /// The folder that stands for `/etc/kubernetes`.
+    pub folder: String,
+    /// kubeadm's `certificatesDir`, as kubeadm names it.
+    pub certificates_dir: String,
+    /// What the certificates, keys and kubeconfigs say.
+    pub pki: Pki,
+    /// Where each is, and which one it is. An item that is not named is missing.
+    pub items: BTreeMap<Item, ItemSeen>,
+    /// What the kubelet has as client.
+    pub kubelet: KubeletSeen,
+    /// Replacements that were interrupted and not finished yet.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// Where an item is, and which one it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemSeen {
+    /// The file of the certificate, or the kubeconfig.
+    pub certificate: Option<FilePlace>,
+    /// The file of the key; none for a kubeconfig.
+    pub key: Option<FilePlace>,
+    /// SHA-256 of the certificate's DER, the first one of its file.
+    pub certificate_sha256: Option<Fingerprint>,
+    /// SHA-256 of the public half of the private key, a `SubjectPublicKeyInfo` in DER.
+    pub public_key_sha256: Option<Fingerprint>,
+    /// Where certificate and key are kept.
+    pub identity: Identity,
+}
+
+/// Where certificate and key of an item are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kept")]
+pub enum Identity {
+    /// In two files of their own.
+    Pair,
+    /// Both in the kubeconfig, at this user.
+    Embedded {
+        /// The name of the current context's user.
+        user: String,
+    },
+    /// The kubeconfig points elsewhere.
+    Elsewhere {
+        /// Which file it names, or what it has instead of a certificate: `token`, `exec`.
+        place: String,
+    },
+    /// The kubeconfig has no certificate with its key.
+    Nowhere {
+        /// What is wrong with it, for people.
+        problem: String,
+    },
+}
+
+/// A file on the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilePlace {
+    /// Its path.
+    pub path: String,
+    /// Where it is, if the path is a symbolic link.
+    pub target: Option<String>,
+    /// Its mode, the twelve lower bits.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// What a kubelet has as client: `kubelet-client-current.pem`, which it renews by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KubeletSeen {
+    /// The path of `kubelet-client-current.pem`.
+    pub path: String,
+    /// What is there.
+    pub state: KubeletState,
+}
+
+/// What is there of a kubelet's `-current.pem`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
+pub enum KubeletState {
+    /// Nothing.
+    Missing,
+    /// A symbolic link to a certificate with its key, as it should be.
+    Link {
+        /// Where it points.
+        target: String,
+        /// First second of validity.
+        not_before: Timestamp,
+        /// Last second of validity.
+        not_after: Timestamp,
+    },
+    /// A regular file, which stops the kubelet's rotation for good.
+    RegularFile,
+    /// It cannot be read, or holds no certificate.
+    Unreadable {
+        /// Why, for people.
+        problem: String,
+    },
+}
+
+/// A replacement that was interrupted: its journal is there still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unfinished {
+    /// What was being replaced.
+    pub item: Item,
+    /// The journal's path.
+    pub journal: String,
+}
+
+/// SHA-256 in lower-case hexadecimal. Displays its first sixteen digits; [`Self::as_str`] has all of them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Of these bytes.
+    ///
+    /// ```
+    /// use trimtab_certs::renewal::Fingerprint;
+    ///
+    /// assert_eq!(Fingerprint::of(b"").to_string(), "e3b0c44298fc1c14");
+    /// ```
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(digest(&SHA256, bytes).as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    }
+
+    /// All 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get(..16).unwrap_or(&self.0))
+    }
+}
+
+impl NodeSeen {
+    /// What these files say. `places` are the same files by the same names, as they lie on the disk; a kubeconfig's key and a key file are
+    /// looked at for their public half alone.
+    #[must_use]
+    pub fn of_files(folder: &str, certificates_dir: &str, files: &Files, places: &BTreeMap<String, FilePlace>, kubelet: KubeletSeen) -> Self {
+        let item = |item: Item| Some((item, ItemSeen::of_files(item, &item.files(certificates_dir), files, places)?));
+        Self {
+            folder: folder.to_owned(),
+            certificates_dir: certificates_dir.to_owned(),
+            pki: Pki::of_files(files, certificates_dir),
+            items: Item::ALL.into_iter().filter_map(item).collect(),
+            kubelet,
+            unfinished: Vec::new(),
+        }
+    }
+
+    /// Whether etcd is somewhere else: nothing of a local one is there.
+    #[must_use]
+    pub fn has_external_etcd(&self) -> bool {
+        let local = [Item::EtcdCa, Item::EtcdServer, Item::EtcdPeer, Item::EtcdHealthcheckClient];
+        !local.into_iter().any(|item| self.pki.has_certificate_file(item))
+    }
+
+    /// The paths of an item on the node, certificate first.
+    #[must_use]
+    pub fn paths(&self, item: Item) -> Vec<String> {
+        let seen = self.items.get(&item);
+        let places = [seen.and_then(|seen| seen.certificate.as_ref()), seen.and_then(|seen| seen.key.as_ref())];
+        let named = item.files(&self.certificates_dir).into_iter();
+        named.zip(places).map(|(name, place)| place.map_or(name, |place| place.path.clone())).collect()
+    }
+}
+
+impl ItemSeen {
+    fn of_files(item: Item, names: &[String], files: &Files, places: &BTreeMap<String, FilePlace>) -> Option<Self> {
+        let seen = |at: usize| names.get(at).and_then(|name| files.get(name));
+        let place = |at: usize| names.get(at).and_then(|name| places.get(name)).cloned();
+        seen(0).or(seen(1))?;
+        let (certificate, key, identity) =
+            if item.is_kubeconfig() { of_kubeconfig(seen(0)) } else { (first(seen(0)), of_key(seen(1)), Identity::Pair) };
+        Some(Self {
+            certificate: place(0),
+            key: place(1),
+            certificate_sha256: certificate.map(|certificate| Fingerprint::of(certificate.der())),
+            public_key_sha256: key,
+            identity,
+        })
+    }
+}
+
+fn contents(file: Option<&FileSeen>) -> Option<&[u8]> {
+    match file {
+        Some(FileSeen::Contents(bytes)) => Some(bytes),
+        Some(FileSeen::Unreadable(_)) | None => None,
+    }
+}
+
+fn first(file: Option<&FileSeen>) -> Option<Certificate> {
+    first_certificate(contents(file)?)
+}
+
+/// The first certificate of a text, if it can be read: the one that is used.
+pub(crate) fn first_certificate(text: &[u8]) -> Option<Certificate> {
+    certificates(text).into_iter().find(|found| found.skipped_by_go.is_none())?.certificate.ok()
+}
+
+fn of_key(file: Option<&FileSeen>) -> Option<Fingerprint> {
+    PrivateKey::from_pem(contents(file)?).ok().map(|key| Fingerprint::of(key.public_key()))
+}
+
+type OfKubeconfig = (Option<Certificate>, Option<Fingerprint>, Identity);
+
+fn of_kubeconfig(file: Option<&FileSeen>) -> OfKubeconfig {
+    let Some(Ok(config)) = contents(file).map(Kubeconfig::read) else { return nowhere("the file cannot be read") };
+    config.current().map_or_else(|| nowhere("the current context, its cluster or its user is missing"), |(_, _, user)| of_user(user))
+}
+
+fn nowhere(problem: &str) -> OfKubeconfig {
+    (None, None, Identity::Nowhere { problem: problem.to_owned() })
+}
+
+fn of_user(user: &User) -> OfKubeconfig {
+    let elsewhere = |place: String| (None, None, Identity::Elsewhere { place });
+    match (&user.client_certificate, &user.client_key) {
+        (Some(Material::Embedded { contents: certificate }), Some(Secret::Embedded { contents: key })) => {
+            let key = PrivateKey::from_pem(key).ok().map(|key| Fingerprint::of(key.public_key()));
+            (first_certificate(certificate), key, Identity::Embedded { user: user.name.clone() })
+        }
+        (Some(Material::File { path }), _) | (_, Some(Secret::File { path })) => elsewhere(path.clone()),
+        (Some(Material::NotBase64), _) | (_, Some(Secret::NotBase64)) => nowhere("what is in it is no base64"),
+        (Some(_), None) => nowhere("there is no client-key-data"),
+        (None, _) if user.other_credentials.is_empty() => nowhere("there is no client certificate"),
+        (None, _) => elsewhere(user.other_credentials.join(", ")),
+    }
+}
