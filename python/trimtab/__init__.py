@@ -4,7 +4,8 @@
 - :mod:`trimtab.sched`: how many nodes the scheduler scores.
 - :mod:`trimtab.net`: how many DNS replicas the cluster-proportional-autoscaler wants.
 - :mod:`trimtab.etcd`: an etcd that is out of space, rescued; its backups, saved, proven, kept, restored; what fills it.
-- :mod:`trimtab.certs`: what certificates say, and when they are renewed.
+- :mod:`trimtab.certs`: what certificates say, when they are renewed, what kubeadm does with them, and renewal that
+  loses nothing.
 - :mod:`trimtab.exceptions`: what can go wrong.
 
 How it reads, everywhere:

@@ -2,9 +2,10 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Any, ClassVar, Literal, Self, TypeAlias, final
+from typing import Any, ClassVar, Final, Literal, NoReturn, Self, TypeAlias, final
 
 __all__ = [
+    "KUBEADM_OLD_AUTHORITY_NAME",
     "BackupFinding",
     "Candidate",
     "Catalog",
@@ -31,7 +32,9 @@ __all__ = [
     "OomRules",
     "PercentageOfNodesToScore",
     "Plan",
+    "PrivateKey",
     "Quantity",
+    "Renewed",
     "Report",
     "Reported",
     "RestorePlan",
@@ -58,19 +61,38 @@ __all__ = [
     "Verification",
     "Verified",
     "Victim",
+    "accept",
     "adaptive_percentage",
     "certificates",
+    "check_signature",
     "compute_qos",
     "default_manifest",
     "example_catalog",
     "example_healthy",
     "example_manifest",
     "example_out_of_space",
+    "example_pair",
     "example_snapshot",
     "hash_kv",
+    "human_duration",
     "jittery_duration_ns",
     "keyspace",
     "kill_order",
+    "kubeadm_alt_names",
+    "kubeadm_alt_names_without_duplicates",
+    "kubeadm_check_expiration",
+    "kubeadm_command",
+    "kubeadm_config",
+    "kubeadm_config_load",
+    "kubeadm_init_forecast",
+    "kubeadm_init_phase_forecast",
+    "kubeadm_item",
+    "kubeadm_items",
+    "kubeadm_pki",
+    "kubeadm_renew_forecast",
+    "kubeadm_renewable",
+    "kubeadm_rules",
+    "kubeadm_spec",
     "next_start_node_index",
     "num_feasible_nodes_to_find",
     "oom_badness",
@@ -81,6 +103,7 @@ __all__ = [
     "oom_score_adjs_many",
     "pair_file_name",
     "pod_qos",
+    "renew",
     "renew_before",
     "renewal_in_window",
     "renewal_time",
@@ -93,7 +116,10 @@ __all__ = [
     "satisfies_template",
     "save_plan",
     "set_defaults",
+    "short_human_duration",
+    "signing_request",
     "verify",
+    "verify_chain",
 ]
 
 @final
@@ -1444,8 +1470,10 @@ class FoundCertificate:
     def offset(self) -> int: ...
     @property
     def skipped_by_go(self) -> Literal["byteOrderMark", "indented"] | None: ...
+    def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 def certificates(file: _File, /) -> list[FoundCertificate]: ...
 def rotation_window(not_before: _Moment, not_after: _Moment, /) -> tuple[str, str]: ...
@@ -1468,6 +1496,110 @@ def renewal_in_window(
     target: _Moment, /, *, not_after: _Moment, windows: Sequence[tuple[str, int]]
 ) -> tuple[str, bool]: ...
 
+@final
+class PrivateKey:
+    @staticmethod
+    def from_pem(pem: _Pem, /) -> PrivateKey: ...
+    @staticmethod
+    def from_der(der: bytes, /) -> PrivateKey: ...
+    @staticmethod
+    def generate(algorithm: _Algorithm, /) -> PrivateKey: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def format(self) -> _KeyFormat: ...
+    @property
+    def public_key(self) -> bytes: ...
+    def matches(self, certificate: _Certificate, /) -> bool: ...
+    def to_pem(self, format: _KeyFormat | None = None) -> bytes: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> NoReturn: ...
+
+@final
+class Renewed:
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def certificate_der(self) -> bytes: ...
+    @property
+    def certificate_pem(self) -> bytes: ...
+    @property
+    def key(self) -> PrivateKey: ...
+    @property
+    def not_before(self) -> str: ...
+    @property
+    def not_after(self) -> str: ...
+    @property
+    def notes(self) -> list[dict[str, Any]]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> NoReturn: ...
+
+KUBEADM_OLD_AUTHORITY_NAME: Final = "kubernetes"
+
+def renew(
+    certificate: _Certificate,
+    /,
+    *,
+    ca: _Certificate,
+    ca_key: PrivateKey,
+    now: _Moment,
+    validity_hours: int = 8760,
+    backdate_seconds: int = 300,
+    algorithm: _Algorithm | None = None,
+    keep_key: PrivateKey | None = None,
+) -> Renewed: ...
+def signing_request(certificate: _Certificate, /, *, key: PrivateKey) -> bytes: ...
+def accept(request: bytes, answer: _Certificate, /, *, ca: _Certificate, now: _Moment) -> dict[str, Any]: ...
+def check_signature(certificate: _Certificate, /, *, issuer: _Certificate) -> dict[str, Any]: ...
+def verify_chain(certificate: _Certificate, /, *, ca: _Certificate, at: _Moment) -> list[dict[str, Any]]: ...
+def example_pair(*, now: _Moment) -> tuple[Certificate, PrivateKey, Certificate, PrivateKey]: ...
+def human_duration(nanoseconds: int, /) -> str: ...
+def short_human_duration(nanoseconds: int, /) -> str: ...
+def kubeadm_items() -> list[str]: ...
+def kubeadm_item(name: str, /, *, certificates_dir: str = "/etc/kubernetes/pki") -> dict[str, Any]: ...
+def kubeadm_spec(name: str, /, *, version: _Version) -> dict[str, Any] | None: ...
+def kubeadm_renewable(*, version: _Version, external_etcd: bool = False) -> list[str]: ...
+def kubeadm_rules(version: _Version, /) -> dict[str, Any]: ...
+def kubeadm_config(init: _Data, cluster: _Data, /) -> dict[str, Any]: ...
+def kubeadm_config_load(config: _Data, /, *, version: _Version) -> dict[str, Any]: ...
+def kubeadm_command(args: Sequence[str], /, *, version: _Version) -> dict[str, Any]: ...
+def kubeadm_alt_names(name: str, /, *, config: _Data, version: _Version) -> dict[str, Any] | None: ...
+def kubeadm_alt_names_without_duplicates(names: _Data, /) -> dict[str, Any]: ...
+def kubeadm_pki(
+    files: _Path | Mapping[str, bytes], /, *, certificates_dir: str = "/etc/kubernetes/pki"
+) -> dict[str, Any]: ...
+def kubeadm_check_expiration(
+    pki: _Data, /, *, version: _Version, now: _Moment, config: _Data | None = None, output: str | _Data = "text"
+) -> dict[str, Any]: ...
+def kubeadm_renew_forecast(
+    pki: _Data,
+    /,
+    *,
+    which: str | _Data = "all",
+    version: _Version,
+    now: _Moment,
+    config: _Data | None = None,
+    umask: int = 0o022,
+    csr_dir: str | None = None,
+) -> dict[str, Any]: ...
+def kubeadm_init_phase_forecast(
+    phase: Literal["certs", "kubeconfig"],
+    /,
+    *,
+    config: _Data,
+    version: _Version,
+    now: _Moment,
+    which: str | _Data = "all",
+    pki: _Data | None = None,
+    umask: int = 0o022,
+) -> dict[str, Any]: ...
+def kubeadm_init_forecast(
+    config: _Data, /, *, version: _Version, now: _Moment, pki: _Data | None = None, umask: int = 0o022
+) -> dict[str, Any]: ...
+
 # What arguments take. A manifest, or other plain data, is what json.load gives.
 
 _Data: TypeAlias = Mapping[str, Any]
@@ -1479,4 +1611,7 @@ _Pem: TypeAlias = bytes | PathLike[str]
 _Path: TypeAlias = str | PathLike[str]
 _File: TypeAlias = _Path | bytes | bytearray
 _Moment: TypeAlias = datetime | str
+_Certificate: TypeAlias = Certificate | bytes
+_KeyFormat: TypeAlias = Literal["pkcs1", "sec1", "pkcs8"]
+_Algorithm: TypeAlias = Literal["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384", "ECDSA-P521", "Ed25519"]
 _Progress: TypeAlias = Callable[[Event], object]

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import trimtab
 from pki import certificates
-from trimtab import Quantity, etcd, net, node, sched
+from trimtab import Quantity, certs, etcd, net, node, sched
 
 POD: dict[str, Any] = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "app"}]}}
 CERTIFICATES = certificates()
 SECRET = "s3cret-planted"
+NOW = "2026-11-23T06:00:00Z"
+LEAF, KEY, CA, CA_KEY = certs.example_pair(now="2026-01-01T00:00:00Z")
 
 Call = Callable[[], object]
 
@@ -207,6 +209,127 @@ TABLE: list[tuple[str, Call, type[trimtab.TrimtabError], type[Exception], str]] 
         trimtab.InvalidInput,
         ValueError,
         "steps[0].action",
+    ),
+    (
+        "what is no certificate",
+        lambda: certs.Certificate(b"0\x00"),
+        trimtab.InvalidInput,
+        ValueError,
+        "no X.509 certificate",
+    ),
+    (
+        "a file without a key",
+        lambda: certs.PrivateKey.from_pem(b"no PEM"),
+        trimtab.InvalidInput,
+        ValueError,
+        "no private key in it: give a file with",
+    ),
+    (
+        "an algorithm that no certificate of Kubernetes has",
+        lambda: certs.PrivateKey.generate("DSA"),  # type: ignore[arg-type]
+        trimtab.InvalidInput,
+        ValueError,
+        "a private key of DSA: Kubernetes and this crate take",
+    ),
+    (
+        "a key that is too long to be made",
+        lambda: certs.PrivateKey.generate("RSA-16384"),  # type: ignore[arg-type]
+        trimtab.InvalidInput,
+        ValueError,
+        "no new key of RSA-16384 can be made",
+    ),
+    (
+        "another CA's key",
+        lambda: certs.renew(LEAF, ca=CA, ca_key=KEY, now=NOW),
+        trimtab.InvalidInput,
+        ValueError,
+        "the CA's key does not belong to the CA's certificate",
+    ),
+    (
+        "a CA that is none",
+        lambda: certs.renew(LEAF, ca=LEAF, ca_key=KEY, now=NOW),
+        trimtab.InvalidInput,
+        ValueError,
+        "give the issuer's ca.crt",
+    ),
+    (
+        "a CA in place of a certificate",
+        lambda: certs.renew(CA, ca=CA, ca_key=CA_KEY, now=NOW),
+        trimtab.InvalidInput,
+        ValueError,
+        "Manual Rotation of CA Certificates",
+    ),
+    (
+        "a CA that has expired",
+        lambda: certs.renew(LEAF, ca=CA, ca_key=CA_KEY, now="2040-01-01T00:00:00Z"),
+        trimtab.InvalidInput,
+        ValueError,
+        "the CA expired at 2035-12-30T00:00:00Z",
+    ),
+    (
+        "a validity of nothing",
+        lambda: certs.renew(LEAF, ca=CA, ca_key=CA_KEY, now=NOW, validity_hours=0),
+        trimtab.InvalidInput,
+        ValueError,
+        "the first must be a second or more",
+    ),
+    (
+        "a key to keep that is another one's",
+        lambda: certs.renew(LEAF, ca=CA, ca_key=CA_KEY, now=NOW, keep_key=CA_KEY),
+        trimtab.InvalidInput,
+        ValueError,
+        "give its own key, or ask for a new one",
+    ),
+    (
+        "a request that is none",
+        lambda: certs.accept(b"0", LEAF, ca=CA, now=NOW),
+        trimtab.InvalidInput,
+        ValueError,
+        "give the one that was sent to the CA",
+    ),
+    (
+        "a name that is none of kubeadm's",
+        lambda: certs.kubeadm_spec("kubelet.crt", version="1.37"),
+        trimtab.InvalidInput,
+        ValueError,
+        '"kubelet.crt" is no certificate of kubeadm: ca, apiserver',
+    ),
+    (
+        "a command that kubeadm does not have",
+        lambda: certs.kubeadm_command(["certs", "renew", "ca"], version="1.37"),
+        trimtab.InvalidInput,
+        ValueError,
+        "unknown command: ca",
+    ),
+    (
+        "a configuration that kubeadm refuses",
+        lambda: certs.kubeadm_config_load({"advertiseAddress": "here"}, version="1.37"),
+        trimtab.InvalidInput,
+        ValueError,
+        "give an IPv4 or IPv6 address",
+    ),
+    (
+        "a document with a value of another type",
+        lambda: certs.kubeadm_config({}, {"apiServer": {"certSANs": "a"}}),
+        trimtab.InvalidInput,
+        ValueError,
+        "give a value of the type that the API has",
+    ),
+    (
+        "a network that is none",
+        lambda: certs.kubeadm_alt_names(
+            "apiserver", config={"advertiseAddress": "192.0.2.10", "serviceSubnet": "10.0.0.1"}, version="1.37"
+        ),
+        trimtab.InvalidInput,
+        ValueError,
+        "write it as 10.96.0.0/12",
+    ),
+    (
+        "a PKI of another shape",
+        lambda: certs.kubeadm_check_expiration({"items": {"ca": 5}}, version="1.37", now=NOW),
+        trimtab.InvalidInput,
+        ValueError,
+        "the PKI cannot be read: items.ca: ",
     ),
     (
         "an endpoint where nobody listens",

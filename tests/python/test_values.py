@@ -8,7 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
-from trimtab import KubeVersion, Quantity, etcd, net, node, sched
+from trimtab import KubeVersion, Quantity, certs, etcd, net, node, sched
 
 SEEN = etcd.example_out_of_space()
 PLAN = etcd.rescue_plan(SEEN, compact_to="head")
@@ -78,6 +78,8 @@ VERIFICATION = etcd.Verification.from_dict(
     }
 )
 
+CERTIFICATE, *_ = certs.example_pair(now="2026-01-01T00:00:00Z")
+
 HASHABLE: list[Any] = [
     KubeVersion("1.34.2"),
     Quantity("8Gi"),
@@ -92,9 +94,10 @@ HASHABLE: list[Any] = [
     etcd.verify(SNAPSHOT),
     etcd.verify(SNAPSHOT).status,
     etcd.hash_kv(SNAPSHOT),
+    CERTIFICATE,
 ]
 # Nobody makes these by hand.
-ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv)
+ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate)
 UNHASHABLE: list[Any] = [
     net.LinearParams(cores_per_replica=0.1, nodes_per_replica=1e-5, max=9, prevent_single_point_failure=True),
     net.Mode.parse("linear", '{"coresPerReplica": 0.30000000000000004}'),
@@ -132,6 +135,8 @@ UNHASHABLE: list[Any] = [
     RETENTION_REPORT,
     RETENTION_REPORT.steps[0],
     etcd.RetentionEvent.from_dict(begun(RETENTION.steps[0])),
+    certs.certificates(CERTIFICATE.der)[0],
+    certs.certificates(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")[0],
 ]
 RULES: list[Any] = [node.OomRules.at("1.34"), sched.SampleRules.at("1.34")]
 VALUES = HASHABLE + UNHASHABLE + RULES
@@ -198,8 +203,14 @@ def test_a_value_cannot_be_changed(value: Any) -> None:
 
 def test_every_public_class_stands_in_these_tests() -> None:
     tested = {type(value).__name__ for value in VALUES}
-    public = {name for module in (node, sched, net, etcd) for name in module.__all__ if name[0].isupper()}
-    assert public - tested == {"Etcd", "Store"}  # they hold credentials: no ==, no pickle
+    public = {
+        name
+        for module in (node, sched, net, etcd, certs)
+        for name in module.__all__
+        if isinstance(getattr(module, name), type)
+    }
+    # They hold credentials and keys: no pickle.
+    assert public - tested == {"Etcd", "Store", "PrivateKey", "Renewed"}
 
 
 def test_a_plan_reads_as_a_transcript() -> None:

@@ -7,9 +7,9 @@ use std::io::Read as _;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyType};
+use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
 use trimtab::certs::certificate::{self, Certificate, Found, MAX_FILE_BYTES};
-use trimtab::certs::renewal_time::{self, InWindow, RenewalRule, RenewalWindow};
+use trimtab::certs::renewal_time::{InWindow, RenewalRule, RenewalWindow, in_window};
 use trimtab::certs::rotation::{self, PairFile, RotationWindow, Template};
 
 use crate::convert::{read, write, write_dict};
@@ -79,11 +79,38 @@ impl PyFound {
         write(py, &self.0.skipped_by_go)
     }
 
+    /// As plain data: `certificate`, `problem`, `offset`, `skippedByGo`.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.set_item("certificate", write(py, &self.0.certificate.as_ref().ok())?)?;
+        dict.set_item("problem", self.problem(py)?)?;
+        dict.set_item("offset", self.0.offset)?;
+        dict.set_item("skippedByGo", self.skipped_by_go(py)?)?;
+        Ok(dict)
+    }
+
+    /// What pickle calls.
+    #[staticmethod]
+    #[pyo3(name = "_again")]
+    fn again(der: Option<&[u8]>, problem: &Bound<'_, PyAny>, offset: usize, skipped_by_go: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let certificate = match der {
+            Some(der) => Ok(Certificate::from_der(der).or_raise()?),
+            None => Err(read(problem, "the problem")?),
+        };
+        Ok(Self(Found { offset, skipped_by_go: read(skipped_by_go, "skipped_by_go")?, certificate }))
+    }
+
     fn __repr__(&self) -> String {
         match &self.0.certificate {
             Ok(certificate) => format!("FoundCertificate({certificate:?})"),
             Err(problem) => format!("FoundCertificate({problem})"),
         }
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let der = self.0.certificate.as_ref().ok().map(|certificate| PyBytes::new(py, certificate.der()));
+        let arguments = (der, self.problem(py)?, self.0.offset, self.skipped_by_go(py)?).into_pyobject(py)?;
+        Ok((py.get_type::<Self>().getattr("_again")?, arguments))
     }
 }
 
@@ -92,10 +119,10 @@ impl PyFound {
 /// >>> from trimtab import certs
 /// >>> certs.Certificate(b"0\x00")
 /// Traceback (most recent call last):
-/// trimtab.exceptions.InvalidInput: no X.509 certificate: ...
+/// trimtab.exceptions.InvalidInput: no X.509 certificate: Parsing requires 1 bytes/chars; it was cut or changed, copy it again from where it came from
 #[pyclass(name = "Certificate", module = "trimtab.certs", frozen, eq)]
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PyCertificate(Certificate);
+pub(crate) struct PyCertificate(pub(crate) Certificate);
 
 #[pymethods]
 impl PyCertificate {
@@ -361,7 +388,7 @@ pub(crate) fn renewal_time(not_before: Moment, not_after: Moment, renew_before: 
 pub(crate) fn renewal_in_window(target: Moment, not_after: Moment, windows: Vec<(String, i64)>) -> PyResult<(String, bool)> {
     let window = |(cron, seconds): (String, i64)| RenewalWindow::new(&cron, SignedDuration::from_secs(seconds), TimeZone::UTC).or_raise();
     let windows = windows.into_iter().map(window).collect::<PyResult<Vec<_>>>()?;
-    Ok(match renewal_time::in_window(target.0, not_after.0, &windows) {
+    Ok(match in_window(target.0, not_after.0, &windows) {
         InWindow::At(at) => (at.to_string(), true),
         InWindow::NoneInTime(at) => (at.to_string(), false),
     })

@@ -107,6 +107,25 @@ impl Trouble {
         )
     }
 
+    /// Two arguments that exclude each other.
+    pub(crate) fn either(one: &str, other: &str) -> Self {
+        Self::invalid(format!("{one} and {other} are given: give one of them"), json!({"error": "either", "one": one, "other": other}))
+    }
+
+    /// With one more field.
+    pub(crate) fn with(mut self, field: &str, value: Value) -> Self {
+        if let Value::Object(details) = &mut self.details {
+            details.insert(field.to_owned(), value);
+        }
+        self
+    }
+
+    /// An error whose own fields do not name its kind.
+    fn of_kind(kind: &str, error: &(impl serde::Serialize + ToString)) -> Self {
+        let details = serde_json::to_value(error).unwrap_or_else(|_| json!({}));
+        Self::invalid(error.to_string(), details).with("error", kind.into())
+    }
+
     /// What is no moment, or one without a time zone.
     pub(crate) fn no_moment(given: &str) -> Self {
         Self::invalid(
@@ -198,8 +217,32 @@ impl From<certs::Error> for Trouble {
 
 impl From<certs::certificate::CertificateError> for Trouble {
     fn from(error: certs::certificate::CertificateError) -> Self {
-        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"problem": "certificate"}));
+        Self::of_kind("noCertificate", &error)
+    }
+}
+
+impl From<certs::kubeadm::Refusal> for Trouble {
+    fn from(error: certs::kubeadm::Refusal) -> Self {
+        Self::of_kind("configRefused", &error)
+    }
+}
+
+impl From<certs::kubeadm::command::UsageError> for Trouble {
+    fn from(error: certs::kubeadm::command::UsageError) -> Self {
+        Self::of_kind("usage", &error)
+    }
+}
+
+impl From<certs::kubeadm::SanError> for Trouble {
+    fn from(error: certs::kubeadm::SanError) -> Self {
+        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "altNames"}));
         Self::invalid(error, details)
+    }
+}
+
+impl From<certs::kubeadm::list::UnknownItem> for Trouble {
+    fn from(error: certs::kubeadm::list::UnknownItem) -> Self {
+        Self::invalid(&error, json!({"error": "unknownItem", "name": error.name}))
     }
 }
 

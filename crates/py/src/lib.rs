@@ -14,6 +14,9 @@
 )]
 
 mod certs;
+mod certs_example;
+mod certs_kubeadm;
+mod certs_renew;
 mod convert;
 mod data_class;
 mod error;
@@ -38,11 +41,20 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
+    const KUBEADM_OLD_AUTHORITY_NAME: &str = trimtab::certs::kubeadm::list::OLD_AUTHORITY_NAME;
+    #[pymodule_export]
     use crate::{
         certs::{
             PyCertificate, PyFound, certificates, jittery_duration_ns, pair_file_name, renew_before, renewal_in_window, renewal_time,
             rotation_deadline_ns, rotation_window, satisfies_template,
         },
+        certs_example::example_pair,
+        certs_kubeadm::{
+            human_duration, kubeadm_alt_names, kubeadm_alt_names_without_duplicates, kubeadm_check_expiration, kubeadm_command, kubeadm_config,
+            kubeadm_config_load, kubeadm_init_forecast, kubeadm_init_phase_forecast, kubeadm_item, kubeadm_items, kubeadm_pki,
+            kubeadm_renew_forecast, kubeadm_renewable, kubeadm_rules, kubeadm_spec, short_human_duration,
+        },
+        certs_renew::{PyPrivateKey, PyRenewed, accept, check_signature, renew, signing_request, verify_chain},
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
         etcd_backup::{
             PyBackupFinding, PyCatalog, PyManifest, PyRetentionEvent, PyRetentionHeld, PyRetentionNotice, PyRetentionPlan, PyRetentionReport,
