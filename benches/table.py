@@ -28,8 +28,24 @@ class Group:
         return ours.times_as_fast_as(cost) if self.compared and cost is not ours else {}
 
 
+def show_certificates(pairs: list[Pair], openssl: str) -> None:
+    versions = {"cryptography": metadata.version("cryptography"), "openssl": openssl}
+    figures = show_pairs(about() | versions, pairs)
+    print(json.dumps({"machine": about() | versions, "certificates": figures}))
+
+
 def show(pairs: list[Pair], speeds: dict[str, float], pods: int, pod_bytes: int) -> None:
-    machine, figures = about(), [pair.figures() for pair in pairs]
+    machine = about()
+    figures = show_pairs(machine, pairs)
+    print(f"\n{pods:,} pods of {pod_bytes:,} bytes, on one core:")
+    for name, nanoseconds in speeds.items():
+        print(f"{name:33}{nanoseconds:9,.1f} ns a pod, {1e9 / nanoseconds:11,.0f} pods a second")
+    per_second = {name: round(1e9 / nanoseconds) for name, nanoseconds in speeds.items()}
+    print(json.dumps({"machine": machine, "pairs": figures, "pods_per_second": per_second, "pod_bytes": pod_bytes}))
+
+
+def show_pairs(machine: dict[str, str], pairs: list[Pair]) -> list[dict[str, object]]:
+    figures = [pair.figures() for pair in pairs]
     print(", ".join(f"{what} {value}" for what, value in machine.items()))
     print(f"CPU time of one piece of work; medians of {TURNS} turns\n")
     print(f"{'':33}{'trimtab':>12}  {'peer':>11}  {'':30}times as fast")
@@ -37,11 +53,7 @@ def show(pairs: list[Pair], speeds: dict[str, float], pods: int, pod_bytes: int)
         costs = f"{row['trimtab_ns']:9,.1f} ns  {row['peer_ns']:8,.1f} ns"
         spread = f"({row['ratio_least']} to {row['ratio_most']})"
         print(f"{row['name']:33}{costs}  {row['peer']:30}{row['ratio']:6.2f}  {spread}")
-    print(f"\n{pods:,} pods of {pod_bytes:,} bytes, on one core:")
-    for name, nanoseconds in speeds.items():
-        print(f"{name:33}{nanoseconds:9,.1f} ns a pod, {1e9 / nanoseconds:11,.0f} pods a second")
-    per_second = {name: round(1e9 / nanoseconds) for name, nanoseconds in speeds.items()}
-    print(json.dumps({"machine": machine, "pairs": figures, "pods_per_second": per_second, "pod_bytes": pod_bytes}))
+    return figures
 
 
 def show_backups(groups: list[Group], etcd: str) -> None:

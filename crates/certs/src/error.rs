@@ -205,6 +205,38 @@ pub enum Error {
         /// Why.
         problem: String,
     },
+    /// A server cannot be asked for its certificates in this way.
+    #[error("{endpoint} cannot be asked: {problem}")]
+    InvalidProbe {
+        /// Where.
+        endpoint: String,
+        /// What is wrong with the question.
+        problem: String,
+    },
+    /// Nobody answers there.
+    #[error("{endpoint} does not answer: {problem}; look at the address, the port and the way there")]
+    Unreachable {
+        /// Where.
+        endpoint: String,
+        /// Why, in the system's words.
+        problem: String,
+    },
+    /// A server is too slow to show its certificates.
+    #[error("{endpoint} showed no certificate within {after_ms} ms")]
+    ProbeDeadline {
+        /// Where.
+        endpoint: String,
+        /// The time that it had.
+        after_ms: u64,
+    },
+    /// A server that does not speak TLS, or breaks it off before it has shown a certificate.
+    #[error("{endpoint} shows no certificate: {problem}; look whether TLS is spoken on this port")]
+    NoTls {
+        /// Where.
+        endpoint: String,
+        /// What happened.
+        problem: String,
+    },
     /// A file or folder of the node cannot be read.
     #[error("{path} cannot be read: {problem}")]
     Unreadable {

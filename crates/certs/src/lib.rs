@@ -31,6 +31,7 @@ pub mod renew;
 pub mod renewal;
 pub mod renewal_time;
 pub mod rotation;
+pub mod served;
 
 pub use certificate::Certificate;
 pub use error::Error;

@@ -1,6 +1,6 @@
 //! The disk: looks at the certificates of a control-plane node, replaces them, and takes that back.
 //!
-//! Nothing here waits or goes to a network; whoever is async may call it from a thread that may block. The clock is the system's, unless
+//! [`Probe`] asks a server which certificates it shows. Everything here blocks; whoever is async calls it from a thread that may. The clock is the system's, unless
 //! [`Node::at`] gives another one.
 //!
 //! ```no_run
@@ -25,6 +25,7 @@ mod backup;
 mod journal;
 mod look;
 mod make;
+mod probe;
 mod recover;
 mod request;
 mod swap;
@@ -47,6 +48,7 @@ use crate::kubeadm::list::KUBERNETES_DIR;
 use crate::renewal::{NodeSeen, RenewalPlan, Renewals};
 
 pub use backup::{Backup, BackupFile};
+pub use probe::Probe;
 pub use recover::{Recovered, RecoveredAs};
 pub use request::Requested;
 
