@@ -170,10 +170,11 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    /// Whether it may sign others: a CA of version 3, or any of version 1.
+    /// Whether it may sign others: one of version 3 that says so, or a root of version 1, which cannot say it.
     #[must_use]
     pub fn is_ca(&self) -> bool {
-        self.extensions.basic_constraints.as_ref().is_some_and(|constraints| constraints.ca)
+        let says = self.extensions.basic_constraints.as_ref().is_some_and(|constraints| constraints.ca);
+        says || self.version == 1 && self.is_self_issued()
     }
 
     /// Every name that a server answers to, as Go compares them: DNS names and addresses.

@@ -74,8 +74,8 @@ pub struct Context {
     pub user: String,
 }
 
-/// Certificates in a kubeconfig, or the file that they are in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Certificates in a kubeconfig, or the file that they are in. `Debug` shows no contents: somebody may have put a key there.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Material {
     /// They are in it: what the base64 holds. Where a file is named too, this wins.
@@ -167,6 +167,16 @@ impl Kubeconfig {
         let cluster = self.clusters.iter().find(|cluster| cluster.name == context.cluster)?;
         let user = self.users.iter().find(|user| user.name == context.user)?;
         Some((context, cluster, user))
+    }
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded { contents } => write!(f, "Embedded({} bytes)", contents.len()),
+            Self::NotBase64 => f.write_str("NotBase64"),
+            Self::File { path } => write!(f, "File({path:?})"),
+        }
     }
 }
 

@@ -160,7 +160,11 @@ impl PyCertificate {
     /// Its number among those of its issuer.
     #[getter]
     fn serial_number<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.get_type::<pyo3::types::PyInt>().call1((self.0.serial.to_string(),))
+        // Of a text Python reads some thousand digits at most.
+        let signed = PyDict::new(py);
+        signed.set_item("signed", true)?;
+        let bytes = PyBytes::new(py, self.0.serial.as_bytes());
+        py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (bytes, "big"), Some(&signed))
     }
 
     /// 1 or 3.

@@ -1,5 +1,6 @@
 //! What the extensions say. One that cannot be read is a problem, and hides no other.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
@@ -171,12 +172,13 @@ pub enum ExtensionProblem {
 impl Extensions {
     pub(super) fn read(certificate: &X509Certificate<'_>, problems: &mut Vec<ExtensionProblem>) -> Self {
         let mut read = Self::default();
+        let mut seen = HashSet::new();
         for extension in certificate.extensions() {
             let oid = extension.oid.to_id_string();
-            if read.all.iter().any(|other| other.oid == oid) {
-                problems.push(ExtensionProblem::Duplicate { oid: oid.clone() });
-            } else {
+            if seen.insert(extension.oid.as_bytes()) {
                 read.take(extension, &oid, problems);
+            } else {
+                problems.push(ExtensionProblem::Duplicate { oid: oid.clone() });
             }
             read.all.push(Extension { oid, critical: extension.critical, value: extension.value.to_vec() });
         }

@@ -1,21 +1,26 @@
 //! Who signed whom, among all that was found.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::{Problem, Problems, Severity};
 use crate::certificate::Certificate;
-use crate::inspect::Inspection;
+use crate::inspect::{Inspected, Inspection};
 use crate::name::Name;
 use crate::renew::{SignatureCheck, check_signature};
 
 /// No chain of a cluster is longer; a circle ends here.
 const LONGEST: usize = 8;
+/// How many authorities of one name are asked for their signature; whoever has more gets no answer rather than a slow one.
+const MOST_ASKED: usize = 16;
 
 pub(super) struct Chains<'a> {
-    /// The authorities by their names; many may share one, and the same one may lie in many places.
+    /// The authorities by their names, those that end last first; many may share a name, and the same one may lie in many places.
     authorities: HashMap<&'a Name, Vec<&'a Certificate>>,
+    /// Who signed each authority.
+    above: HashMap<&'a [u8], Issuer<'a>>,
     /// For each item of the inspection.
     issuers: Vec<Issuer<'a>>,
 }
@@ -33,14 +38,18 @@ enum Issuer<'a> {
 impl<'a> Chains<'a> {
     pub(super) fn of(inspection: &'a Inspection) -> Self {
         let mut authorities: HashMap<&Name, Vec<&Certificate>> = HashMap::new();
+        let mut known = HashSet::new();
         for (_, certificate) in inspection.certificates().filter(|(_, certificate)| certificate.is_ca()) {
-            let known = authorities.entry(&certificate.subject).or_default();
-            if !known.iter().any(|other| other.der() == certificate.der()) {
-                known.push(certificate);
+            if known.insert(certificate.der()) {
+                authorities.entry(&certificate.subject).or_default().push(certificate);
             }
         }
-        let mut chains = Self { authorities, issuers: Vec::new() };
-        let issuer = |item: &'a crate::inspect::Inspected| item.certificate().map_or(Issuer::Unknown, |certificate| chains.issuer(certificate));
+        for named in authorities.values_mut() {
+            named.sort_by_key(|authority| Reverse(authority.not_after));
+        }
+        let mut chains = Self { authorities, above: HashMap::new(), issuers: Vec::new() };
+        chains.above = chains.authorities.values().flatten().map(|authority| (authority.der(), chains.issuer(authority))).collect();
+        let issuer = |item: &'a Inspected| item.certificate().map_or(Issuer::Unknown, |certificate| chains.issuer(certificate));
         chains.issuers = inspection.items.iter().map(issuer).collect();
         chains
     }
@@ -59,9 +68,9 @@ impl<'a> Chains<'a> {
             if at.not_after < end {
                 (end, whose) = (at.not_after, Some(at));
             }
-            match self.issuer(at) {
-                Issuer::Found(above) => at = above,
-                Issuer::Unknown | Issuer::Another => break,
+            match self.above.get(at.der()) {
+                Some(Issuer::Found(above)) => at = above,
+                Some(Issuer::Unknown | Issuer::Another) | None => break,
             }
         }
         let Some(whose) = whose else { return };
@@ -70,22 +79,21 @@ impl<'a> Chains<'a> {
         problems.push((severity, Problem::ChainDiesFirst { not_after, effective_not_after: end, authority }));
     }
 
+    /// Of those that could have signed it the one that ends last: a renewed authority, or a cross-signed one, lies beside the one that it replaces.
     fn issuer(&self, certificate: &Certificate) -> Issuer<'a> {
-        let named: &[&Certificate] = self.authorities.get(&certificate.issuer).map_or(&[], Vec::as_slice);
+        let named: &[&'a Certificate] = self.authorities.get(&certificate.issuer).map_or(&[], Vec::as_slice);
         if named.is_empty() || certificate.is_self_issued() && signed(certificate, certificate) {
             return Issuer::Unknown;
         }
+        // Names and key identifiers agree: who forges those is caught by whoever uses the certificate, at 30 µs each.
         let wanted = certificate.extensions.authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
-        let fits = |authority: &&&Certificate| match (wanted, authority.extensions.subject_key_id.as_ref()) {
-            (Some(wanted), Some(has)) => wanted == has,
-            (Some(_) | None, Some(_) | None) => true,
-        };
-        let fitting: Vec<&'a Certificate> = self.authorities.get(&certificate.issuer).into_iter().flatten().filter(fits).copied().collect();
-        match fitting[..] {
-            [] => Issuer::Another,
-            // Names and key identifiers agree: who forges those is caught by whoever uses the certificate, at 30 µs each.
-            [one] if wanted.is_some() && one.extensions.subject_key_id.is_some() => Issuer::Found(one),
-            _ => fitting.into_iter().find(|authority| signed(certificate, authority)).map_or(Issuer::Another, Issuer::Found),
+        let identified = wanted.and_then(|wanted| named.iter().find(|authority| authority.extensions.subject_key_id.as_ref() == Some(wanted)));
+        // An authority made anew from its key may have another identifier, at which nobody but openssl looks.
+        let asked = || named.iter().take(MOST_ASKED).find(|authority| signed(certificate, authority));
+        match identified.or_else(asked) {
+            Some(authority) => Issuer::Found(authority),
+            None if named.len() > MOST_ASKED => Issuer::Unknown,
+            None => Issuer::Another,
         }
     }
 }

@@ -101,6 +101,34 @@ fn an_authority_of_the_same_name_that_did_not_sign_is_no_authority() {
 }
 
 #[test]
+fn an_authority_that_was_renewed_with_its_key_does_not_kill_by_its_old_certificate() {
+    let key = KeyPair::generate().unwrap();
+    let of = |to: i32, identified: bool| {
+        let mut params = params("kubernetes", 2020, to);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Another identifier of the same key, as Go 1.25 makes one.
+        params.key_identifier_method = if identified { KeyIdMethod::Sha256 } else { KeyIdMethod::Sha384 };
+        CertifiedIssuer::self_signed(params, &key).unwrap()
+    };
+    let (old, new, other) = (of(2026, true), of(2036, true), of(2036, false));
+    let mut params = params("a", 2026, 2027);
+    params.use_authority_key_identifier_extension = true;
+    let leaf = params.signed_by(&KeyPair::generate().unwrap(), &old).unwrap().pem();
+    for bundle in [old.pem() + &new.pem(), new.pem() + &old.pem()] {
+        let found = self::of(&[("ca.crt", &bundle), ("a.crt", &leaf)]);
+        assert!(found.iter().all(|finding| finding.place.source == "ca.crt"), "{found:#?}");
+    }
+    assert_eq!(self::of(&[("ca.crt", &other.pem()), ("a.crt", &leaf)]), [], "by its signature");
+}
+
+#[test]
+fn many_authorities_of_one_name_are_no_reason_to_wait() {
+    let authorities: String = (0..60).map(|_| authority("kubernetes", 2020, 2035).pem()).collect();
+    let leaf = leaf("a", 2026, 2027, &authority("kubernetes", 2020, 2035), false).0;
+    assert_eq!(of(&[("ca.crt", &authorities), ("a.crt", &leaf)]), [], "nobody knows who signed it");
+}
+
+#[test]
 fn a_key_of_another_one_a_long_life_and_what_go_does_not_see_are_told() {
     let ca = authority("kubernetes", 2020, 2045);
     let (long, _) = leaf("a", 2026, 2040, &ca, true);

@@ -105,6 +105,9 @@ impl Reader<'_> {
     fn embedded(&self, item: Item, bytes: &[u8]) -> Result<ReadCertificate, String> {
         let config = Kubeconfig::read(bytes).map_err(|error| error.to_string())?;
         let (_, cluster, user) = config.current().ok_or_else(|| format!("missing context {}", name::escaped(&config.current_context)))?;
+        if !matches!(cluster.certificate_authority, Some(Material::Embedded { .. })) {
+            return Err("no embedded server certificate".to_owned());
+        }
         let Some(Material::Embedded { contents }) = &user.client_certificate else {
             return Err("no embedded client certificate".to_owned());
         };
@@ -140,7 +143,7 @@ impl Reader<'_> {
             not_before: certificate.not_before,
             not_after: certificate.not_after,
             certificates,
-            is_ca: certificate.is_ca(),
+            is_ca: certificate.extensions.basic_constraints.is_some_and(|constraints| constraints.ca),
             signed_by_local_ca: authority.is_some_and(|authority| is_signed_by(certificate, authority)),
             facts: Some(facts(certificate, authority)),
             kubeconfig,
@@ -172,7 +175,7 @@ fn first_certificate(files: &Files, item: Item, certificates_dir: &str) -> Optio
 
 /// The blocks that Go takes for certificates: by their label, without headers.
 fn certificate_blocks(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    let seen = blocks(bytes).flatten().filter(|block| block.label == "CERTIFICATE" && !block.encrypted && block.skipped_by_go.is_none());
+    let seen = blocks(bytes).flatten().filter(|block| block.label == "CERTIFICATE" && !block.headers && block.skipped_by_go.is_none());
     seen.map(|block| block.contents)
 }
 

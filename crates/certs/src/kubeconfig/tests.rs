@@ -51,6 +51,8 @@ fn no_output_shows_a_key_or_a_token() {
     let broken = Kubeconfig::read(ADMIN.replace("token: plantedsecret", "token: [plantedsecret").as_bytes()).unwrap_err();
     let typed =
         Kubeconfig::read(ADMIN.replace("client-key-data: cGxhbnRlZHNlY3JldA==", "client-key-data: {plantedsecret: 1}").as_bytes()).unwrap_err();
+    let swapped = Kubeconfig::read(ADMIN.replace("Q0VSVA==", "cGxhbnRlZHNlY3JldA==").as_bytes()).unwrap();
+    assert!(!format!("{swapped:?}").contains("112, 108"), "a key in the place of a certificate");
     let json = serde_json::to_string(&config).unwrap();
     for text in [format!("{config:?}"), json, format!("{broken} {broken:?}"), format!("{typed} {typed:?}"), format!("{:?}", new())] {
         assert!(!text.contains("planted") && !text.contains("cGxhbnRlZH") && !text.contains("NEW KEY"), "{text}");

@@ -190,12 +190,18 @@ fn not_fewer(request: &Request<'_>, answer: &Parts<'_>) -> Result<(), Error> {
     if !names.is_empty() {
         return Err(Error::AnswerNames { missing: names.into_iter().map(general_name).collect() });
     }
-    let usages = missing(request.items(EXT_KEY_USAGE)?, answer, EXT_KEY_USAGE)?;
+    // Who asks for no usage asks for any; an answer that names some is narrower, unless it names that one too.
+    let asked = request.items(EXT_KEY_USAGE)?;
+    let narrower = asked.is_empty() && answer.extension(EXT_KEY_USAGE).is_some();
+    let usages = missing(if narrower { vec![ANY_USAGE] } else { asked }, answer, EXT_KEY_USAGE)?;
     if !usages.is_empty() {
         return Err(Error::AnswerUsages { missing: usages.into_iter().map(usage).collect() });
     }
     Ok(())
 }
+
+/// `anyExtendedKeyUsage` with its tag and length.
+const ANY_USAGE: &[u8] = &[0x06, 0x04, 0x55, 0x1D, 0x25, 0x00];
 
 fn missing<'a>(asked: Vec<&'a [u8]>, answer: &Parts<'_>, oid: &[u8]) -> Result<Vec<&'a [u8]>, Error> {
     let given = match answer.extension(oid) {

@@ -353,6 +353,16 @@ fn an_answer_is_accepted_only_when_it_is_what_was_asked_for() {
 }
 
 #[test]
+fn an_answer_that_names_usages_is_less_than_a_request_that_names_none() {
+    let pki = Pki::with(ca_extensions(), leaf_extensions()[1..].to_vec());
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let request = certificate_signing_request(&pki.old_der, &key).unwrap();
+    let check = |extensions: Vec<Vec<u8>>| accept(request.as_der(), &answer(&pki, &key, &leaf_name(), extensions), &pki.ca_der, now());
+    assert_eq!(check(answerable()), Err(Error::AnswerUsages { missing: vec!["2.5.29.37.0".to_owned()] }));
+    assert!(check(answerable()[1..].to_vec()).is_ok());
+}
+
+#[test]
 fn another_kind_of_string_is_the_same_subject_and_another_text_or_order_is_not() {
     let pki = Pki::new();
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
