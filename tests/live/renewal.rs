@@ -14,11 +14,11 @@ use renewed::{
 use trimtab_certs::Error;
 use trimtab_certs::certificate::certificates;
 use trimtab_certs::key::{KeyAlgorithm, PrivateKey};
-use trimtab_certs::kubeadm::pki::CertificateState;
+use trimtab_certs::kubeadm::pki::{CertificateState, KeyState};
 use trimtab_certs::kubeadm::{Item, Pki, check_expiration};
 use trimtab_certs::live::{self, Node};
 use trimtab_certs::renew::{KeyPolicy, Policy};
-use trimtab_certs::renewal::RenewalPolicy;
+use trimtab_certs::renewal::{Reason, RenewalPolicy};
 use trimtab_core::plan::Outcome;
 use trimtab_kit::kubeadm::{CERTIFICATES_DIR, Kubernetes, VERSIONS};
 
@@ -167,6 +167,24 @@ fn a_key_that_does_not_belong_is_mended_and_the_pair_that_did_not_match_is_not_p
     assert_every_pair_matches(&folder);
     let [backup] = &node.backups().unwrap()[..] else { panic!() };
     assert!(matches!(node.rollback(backup, &mut |_| ()), Err(Error::BackupNotUsable { item: Item::EtcdPeer, .. })));
+    assert_every_pair_matches(&folder);
+}
+
+#[test]
+fn a_key_in_a_kubeconfig_that_does_not_belong_is_told_though_it_is_not_due() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let folder = kubernetes.folder();
+    let key_of = |text: &str| text.lines().find(|line| line.contains("client-key-data")).unwrap().to_owned();
+    let [admin, scheduler] = ["admin.conf", "scheduler.conf"].map(|name| fs::read_to_string(folder.join(name)).unwrap());
+    fs::write(folder.join("admin.conf"), admin.replace(&key_of(&admin), &key_of(&scheduler))).unwrap();
+    let node = Node::new(&folder);
+    let plan = planned(&node, &RenewalPolicy::new("1.31.0".parse().unwrap()));
+    assert!(plan.is_empty() && plan.is_blocked(), "{plan}");
+    let held = plan.held.iter().find(|held| held.target == "admin.conf").unwrap();
+    assert_eq!(held.reason, Reason::KeyDiffers);
+    assert!(node.observe().unwrap().pki.items.iter().all(|(item, state)| (state.key == KeyState::Mismatch) == (*item == Item::AdminConf)));
+    let only = RenewalPolicy { items: Some([Item::AdminConf].into()), ..policy("1.31.0") };
+    assert!(renew_all(&mut Node::new(&folder), &only).is_done());
     assert_every_pair_matches(&folder);
 }
 

@@ -3,10 +3,11 @@
 mod renewed;
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use renewed::{applied, assert_every_pair_matches, ends_in, files_of, ours, planned, policy, program, told, tree};
+use renewed::{applied, assert_every_pair_matches, ends_in, files_of, ours, planned, policy, program, renew_all, told, tree};
 use trimtab_certs::Error;
 use trimtab_certs::kubeadm::Item;
 use trimtab_certs::live::{self, Node, RecoveredAs};
@@ -115,12 +116,18 @@ fn a_file_that_cannot_be_replaced_brings_the_other_one_back() {
     let folder = kubernetes.folder();
     let [certificate, key] = ["crt", "key"].map(|ending| folder.join(format!("pki/etcd/server.{ending}")));
     let (old, old_key) = (fs::read(&certificate).unwrap(), fs::read(&key).unwrap());
+    // The key comes first and can be replaced, the certificate not.
+    let new_is_gone = || fs::remove_file(only_one_in(&folder.join("pki/etcd"), ".server.crt", "new")).unwrap();
+    let error = disturbed(&folder, &format!("replacing {}", certificate.display()), new_is_gone);
+    assert!(matches!(&error, Error::Unwritable { path, .. } if path.ends_with("server.crt")), "{error}");
+    assert_eq!(ours(&folder), Vec::<String>::new());
+    assert!(fs::read(&key).unwrap() == old_key);
+    assert_every_pair_matches(&folder);
     let error = disturbed(&folder, "replacing", || {
-        // The key comes first and can be replaced, the certificate not.
         fs::remove_file(&certificate).unwrap();
         fs::create_dir(&certificate).unwrap();
     });
-    assert!(matches!(&error, Error::Unwritable { path, .. } if path.ends_with("server.crt")), "{error}");
+    assert!(matches!(&error, Error::Changed { path } if path.ends_with("server.crt")), "{error}");
     assert_eq!(ours(&folder), Vec::<String>::new());
     assert!(fs::read(&key).unwrap() == old_key);
     fs::remove_dir(&certificate).unwrap();
@@ -148,17 +155,159 @@ fn what_is_changed_while_it_is_being_replaced_is_not_replaced() {
     assert_every_pair_matches(&folder);
 }
 
+/// The file in a folder whose name begins and ends so.
+fn only_one_in(folder: &Path, begin: &str, end: &str) -> PathBuf {
+    let files = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(begin) && ends_in(&path.to_string_lossy(), end);
+    let found: Vec<PathBuf> = files.filter(is_it).collect();
+    let [file] = &found[..] else { panic!("{found:?}") };
+    file.clone()
+}
+
+fn append_to(path: &Path) {
+    let text = [fs::read(path).unwrap(), b"# ours\n".to_vec()].concat();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn what_is_changed_right_before_it_is_replaced_is_kept_and_what_was_replaced_is_put_back() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let folder = kubernetes.folder();
+    let [certificate, key] = ["crt", "key"].map(|ending| folder.join(format!("pki/etcd/server.{ending}")));
+    for (at, changed, other) in [
+        ("everything is written".to_owned(), &key, &certificate),
+        (format!("replacing {}", key.display()), &certificate, &key),
+        (format!("replacing {}", certificate.display()), &certificate, &key),
+    ] {
+        let (before, kept) = ([fs::read(changed).unwrap(), b"# ours\n".to_vec()].concat(), fs::read(other).unwrap());
+        let error = disturbed(&folder, &at, || append_to(changed));
+        assert_eq!(error, Error::Changed { path: changed.display().to_string() }, "{at}");
+        assert!(fs::read(changed).unwrap() == before && fs::read(other).unwrap() == kept, "{at}");
+        assert_eq!(ours(&folder), Vec::<String>::new(), "{at}");
+        assert_every_pair_matches(&folder);
+    }
+}
+
+#[test]
+fn another_pair_that_comes_between_two_replacements_stays_whole() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let folder = kubernetes.folder();
+    let certificate = folder.join("pki/etcd/server.crt");
+    let before = files_of(&folder, Item::EtcdServer);
+    let renewed = || assert!(kubernetes.kubeadm(&["certs", "renew", "etcd-server"]).status.success());
+    let error = disturbed(&folder, &format!("replacing {}", certificate.display()), renewed);
+    assert!(matches!(&error, Error::Changed { path } if path.ends_with("server.crt")), "{error}");
+    assert_every_pair_matches(&folder);
+    let copies = ["server.crt", "server.key"].map(|name| fs::read(only_one_in(&folder.join("pki/etcd"), name, "bak")).unwrap());
+    assert!(copies[..] == before[..] && files_of(&folder, Item::EtcdServer) != before);
+    assert_eq!(ours(&folder).len(), 2);
+}
+
+#[test]
+fn an_interrupted_way_back_is_told_as_taken_back() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let folder = kubernetes.folder();
+    let etcd = folder.join("pki/etcd");
+    let before = files_of(&folder, Item::EtcdServer);
+    let journal = etcd.join(".trimtab-renew-etcd-server.json");
+    let key_is_back = || fs::rename(only_one_in(&etcd, "server.key", "bak"), etcd.join("server.key")).unwrap();
+    let nothing_waits = || fs::remove_file(only_one_in(&etcd, ".server.crt", "new")).unwrap();
+    let says_so = || fs::write(&journal, fs::read_to_string(&journal).unwrap().replace("replacing", "puttingBack")).unwrap();
+    let states: [&[&dyn Fn()]; 5] = [
+        &[&nothing_waits],
+        &[&nothing_waits, &key_is_back],
+        &[&says_so],
+        &[&says_so, &key_is_back],
+        &[&says_so, &key_is_back, &|| fs::remove_file(only_one_in(&etcd, "server.crt", "bak")).unwrap()],
+    ];
+    for (at, state) in states.into_iter().enumerate() {
+        // The key is replaced, the certificate waits.
+        let die_at = replacing_in_a_copy(&folder, "etcd-server", "server.crt");
+        assert_eq!(program(&folder, "etcd-server", &die_at).output().unwrap().status.code(), None);
+        for step in state {
+            step();
+        }
+        let recovered = Node::new(&folder).recover().unwrap();
+        assert_eq!(recovered[0].outcome, RecoveredAs::TakenBack, "{at}");
+        assert!(files_of(&folder, Item::EtcdServer) == before, "{at}");
+        assert_eq!(ours(&folder), Vec::<String>::new(), "{at}");
+    }
+}
+
+/// As [`replacing`], and the folder stays as it is.
+fn replacing_in_a_copy(folder: &Path, item: &str, name: &str) -> String {
+    let copy = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-a").arg(folder.join(".")).arg(copy.path()).status().unwrap();
+    assert!(copied.success());
+    replacing(copy.path(), item, name)
+}
+
+#[test]
+fn what_fails_after_everything_was_replaced_does_not_say_that_the_old_one_is_there() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let folder = kubernetes.folder();
+    let in_the_way = folder.join("pki/etcd/.trimtab-renew-etcd-server.json.new");
+    let before = files_of(&folder, Item::EtcdServer);
+    let error = disturbed(&folder, "replacing", || fs::create_dir(&in_the_way).unwrap());
+    assert!(matches!(&error, Error::LeftHalfway { .. }) && !error.to_string().contains("still there"), "{error}");
+    assert!(files_of(&folder, Item::EtcdServer) != before);
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(Node::new(&folder).recover().unwrap()[0].outcome, RecoveredAs::Finished);
+    assert_every_pair_matches(&folder);
+}
+
+#[test]
+fn a_pair_that_was_deleted_is_put_back_from_its_copies() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let folder = kubernetes.folder();
+    let mut node = Node::new(&folder);
+    for (item, deleted) in [
+        (Item::EtcdServer, &["pki/etcd/server.crt", "pki/etcd/server.key"][..]),
+        (Item::EtcdPeer, &["pki/etcd/peer.crt"]),
+        (Item::AdminConf, &["admin.conf"]),
+    ] {
+        let old = files_of(&folder, item);
+        let modes = || deleted.iter().map(|name| folder.join(name).metadata().unwrap().permissions().mode()).collect::<Vec<_>>();
+        let before = modes();
+        renew_all(&mut node, &RenewalPolicy { items: Some([item].into()), ..policy("1.31.0") });
+        for name in deleted {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        let backup = node.backups().unwrap().into_iter().find(|backup| backup.item == item).unwrap();
+        let undone = node.rollback(&backup, &mut |_| ()).unwrap();
+        assert!(files_of(&folder, item) == old && modes() == before, "{item}");
+        assert!(undone.files.iter().all(|file| Path::new(&file.backup).is_file()), "{item}");
+        assert_eq!(undone.files.len(), old.len() - deleted.len(), "{item}: where nothing was, nothing is kept");
+        assert_every_pair_matches(&folder);
+    }
+}
+
+#[test]
+fn somebody_who_may_only_read_the_folder_keeps_nobody_out() {
+    let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
+    let node = Node::new(kubernetes.folder());
+    let folder = fs::File::open(kubernetes.folder()).unwrap();
+    folder.lock().unwrap();
+    assert_eq!(node.recover().unwrap(), []);
+    let lock = kubernetes.folder().join(".trimtab-renew.lock");
+    assert_eq!(lock.symlink_metadata().unwrap().permissions().mode() & 0o7777, 0o600);
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+    assert!(matches!(node.recover(), Err(Error::Unwritable { .. })));
+    assert!(!kubernetes.folder().join("elsewhere").exists());
+}
+
 #[test]
 fn two_at_once_do_not_meet() {
     let kubernetes = Kubernetes::init("1.31.0", "encryptionAlgorithm: ECDSA-P256\n");
     let mut node = Node::new(kubernetes.folder());
     let plan = planned(&node, &policy("1.31.0"));
-    let folder = fs::File::open(kubernetes.folder()).unwrap();
-    folder.lock().unwrap();
+    let lock = fs::File::create(kubernetes.folder().join(".trimtab-renew.lock")).unwrap();
+    lock.lock().unwrap();
     assert!(matches!(node.recover(), Err(Error::Busy { .. })));
     let report = applied(&plan, &mut node);
     assert!(matches!(&report.steps[0].outcome, Outcome::Failed { failure: Error::Busy { .. } }), "{report}");
-    folder.unlock().unwrap();
+    lock.unlock().unwrap();
     assert_eq!(applied(&plan, &mut node).acted(), 11);
 }
 
@@ -170,7 +319,9 @@ fn a_folder_that_takes_no_writes_is_left_as_it_is() {
     let output = on_a_disk_of_its_own(&folder, "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\"", "apiserver");
     let error = failure_of(&output);
     assert!(matches!(&error, Error::Unwritable { problem, .. } if problem.contains("Read-only")), "{error}");
-    assert!(before == kubernetes.files());
+    let mut after = kubernetes.files();
+    assert!(after.remove("/etc/kubernetes/.trimtab-renew.lock").is_some(), "the lock stays");
+    assert!(before == after);
 }
 
 #[test]

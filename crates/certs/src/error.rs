@@ -259,6 +259,14 @@ pub enum Error {
         /// Which.
         path: String,
     },
+    /// Files were replaced already, and the disk does not take the rest; the journal is there still.
+    #[error("{path}: {problem}, and files were replaced already: recover once the disk takes writes, which finishes it or takes it back")]
+    LeftHalfway {
+        /// Which could not be written, or put on the disk for good.
+        path: String,
+        /// Why, in the system's words.
+        problem: String,
+    },
     /// Somebody else is replacing certificates in this folder.
     #[error("another trimtab is at work in {folder}: wait for it")]
     Busy {

@@ -30,14 +30,15 @@ mod recover;
 mod request;
 mod swap;
 
-use std::fs::File;
+use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 use trimtab_core::apply::Event;
 use trimtab_core::plan::Report;
@@ -56,6 +57,10 @@ pub use request::Requested;
 const CERTIFICATES_DIR: &str = "/etc/kubernetes/pki";
 /// Where a kubelet keeps its own certificates where nobody says otherwise.
 const KUBELET_DIR: &str = "/var/lib/kubelet/pki";
+
+/// Who holds it replaces files in this folder. It stays there, since whoever waited for one that was removed would hold another. Mode 0600: the folder
+/// itself can be opened, and so locked, by anybody on the node.
+const LOCK: &str = ".trimtab-renew.lock";
 
 /// A control-plane node's folder of certificates and kubeconfigs.
 #[derive(Debug, Clone)]
@@ -116,19 +121,20 @@ impl Node {
 
     /// Keeps others out until it is dropped, or until this process ends.
     fn lock(&self) -> Result<Lock, Error> {
-        let unreadable = |error: &io::Error| Error::Unreadable { path: self.folder.display().to_string(), problem: error.to_string() };
-        let folder = File::open(&self.folder).map_err(|error| unreadable(&error))?;
-        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(folder)),
+        fs::read_dir(&self.folder).map_err(|error| unreadable(&self.folder, &error))?;
+        let path = self.folder.join(LOCK);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| unwritable(&path, &error.into()))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(file)),
             Err(Errno::WOULDBLOCK) => Err(Error::Busy { folder: self.folder.display().to_string() }),
-            Err(error) => Err(unreadable(&error.into())),
+            Err(error) => Err(unreadable(&path, &error.into())),
         }
     }
 }
 
-/// Held on the folder. Given back by name: a process that is being started somewhere else in this program has the open folder too for a moment, and would
-/// hold on to it.
-struct Lock(File);
+/// Given back by name: a process that is being started somewhere else in this program has the open file too for a moment, and would hold on to it.
+struct Lock(OwnedFd);
 
 impl Drop for Lock {
     fn drop(&mut self) {
@@ -169,6 +175,23 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
     let path = path.display().to_string();
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     if full { Error::DiskFull { path } } else { Error::Unwritable { path, problem: error.to_string() } }
+}
+
+/// What cannot be written after something was replaced.
+fn left_halfway(path: &Path, error: &io::Error) -> Error {
+    Error::LeftHalfway { path: path.display().to_string(), problem: error.to_string() }
+}
+
+/// Where a file lies, or would lie, after every symbolic link.
+fn place(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        found => return found,
+    }
+    match fs::read_link(path) {
+        Ok(target) => place(&parent(path).join(target)),
+        Err(_) => Ok(fs::canonicalize(parent(path))?.join(path.file_name().unwrap_or_default())),
+    }
 }
 
 fn parent(path: &Path) -> &Path {

@@ -106,11 +106,11 @@ fn a_journal_that_is_none_moves_nothing() {
     let entry = |path: &str| {
         let name = at(path).file_name().unwrap().to_string_lossy().into_owned();
         let near = |file: String| at(path).with_file_name(file).display().to_string();
-        let (new, backup) = (near(format!(".{name}.trimtab-s.new")), near(format!("{name}.trimtab-s.bak")));
+        let (new, backup) = (near(format!(".{name}.trimtab-20261125T100112Z.new")), near(format!("{name}.trimtab-20261125T100112Z.bak")));
         serde_json::json!({"path": at(path), "new": new, "backup": backup})
     };
     let journal = |item: &str, format: u8, files: serde_json::Value| {
-        serde_json::json!({"format": format, "item": item, "stamp": "s", "phase": "preparing", "files": files}).to_string()
+        serde_json::json!({"format": format, "item": item, "stamp": "20261125T100112Z", "phase": "preparing", "files": files}).to_string()
     };
     let wrong = [
         String::new(),
@@ -130,6 +130,26 @@ fn a_journal_that_is_none_moves_nothing() {
     fs::write(at("pki/.trimtab-renew-apiserver.json"), journal("apiserver", 1, serde_json::json!([entry("pki/apiserver.crt")]))).unwrap();
     assert_eq!(Node::new(folder.path()).recover().unwrap().len(), 1);
     assert_eq!(seen(folder.path()).unfinished, []);
+}
+
+#[test]
+fn a_journal_with_a_stamp_that_is_none_removes_nothing_elsewhere() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("pki/apiserver.crt.trimtab-x")).unwrap();
+    fs::write(at("pki/apiserver.crt"), "precious").unwrap();
+    let crt = fs::canonicalize(at("pki/apiserver.crt")).unwrap().display().to_string();
+    for stamp in
+        ["x/../../precious", "", "x", "20261125T100112", "20261125T100112Z-1", "20261125T100112Z-02", "20261125T100112Z-", "2026112ZT10011TZ"]
+    {
+        let near = |begin: &str, end: &str| crt.replace("apiserver.crt", &format!("{begin}apiserver.crt.trimtab-{stamp}.{end}"));
+        let files = serde_json::json!([{"path": crt, "new": near(".", "new"), "backup": near("", "bak")}]);
+        let journal = serde_json::json!({"format": 1, "item": "apiserver", "stamp": stamp, "phase": "preparing", "files": files});
+        fs::write(at("pki/.trimtab-renew-apiserver.json"), journal.to_string()).unwrap();
+        fs::write(at("precious.bak"), "precious").unwrap();
+        assert!(matches!(Node::new(folder.path()).recover(), Err(Error::JournalNotRead { .. })), "{stamp}");
+        assert!(at("precious.bak").exists(), "{stamp}");
+    }
 }
 
 #[test]

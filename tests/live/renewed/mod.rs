@@ -99,8 +99,9 @@ pub fn tree(folder: &Path) -> Vec<String> {
     names
 }
 
+/// What renewals have left there, without the lock, which stays.
 pub fn ours(folder: &Path) -> Vec<String> {
-    tree(folder).into_iter().filter(|name| name.contains("trimtab")).collect()
+    tree(folder).into_iter().filter(|name| name.contains("trimtab") && name != ".trimtab-renew.lock").collect()
 }
 
 /// Copies end in `bak`: what stays after everything went well.

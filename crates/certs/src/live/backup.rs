@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::make::Contents;
 use super::swap::{Progress, Swap, Target};
-use super::{Node, look, make, parent, unreadable};
+use super::{Node, look, make, parent, place, unreadable};
 use crate::Error;
 use crate::kubeadm::Item;
 
@@ -47,7 +48,7 @@ impl Node {
         for item in Item::ALL {
             let mut by_stamp: BTreeMap<String, Vec<BackupFile>> = BTreeMap::new();
             for (_, path) in self.files(item) {
-                let Ok(path) = fs::canonicalize(&path) else { continue };
+                let Ok(path) = place(&path) else { continue };
                 for (stamp, backup) in copies(&path)? {
                     by_stamp.entry(stamp).or_default().push(BackupFile { path: path.display().to_string(), backup });
                 }
@@ -57,13 +58,14 @@ impl Node {
         Ok(all)
     }
 
-    /// Puts an old pair back as carefully as it was replaced: what is there now is kept as another copy, which is given back.
+    /// Puts an old pair back as carefully as it was replaced: what is there now is kept as another copy, which is given back. A file that is gone is no
+    /// obstacle: it comes back with the mode and the owner of its copy.
     ///
     /// The old certificate may have expired; nothing but that key and certificate belong together is asked of it.
     ///
     /// # Errors
     /// [`Error::BackupNotUsable`] where key and certificate do not belong together or the copies are not the item's; [`Error::Busy`],
-    /// [`Error::Interrupted`], [`Error::Changed`]; [`Error::Unreadable`], [`Error::Unwritable`], [`Error::DiskFull`], [`Error::NotReadBack`].
+    /// [`Error::Interrupted`], [`Error::Changed`]; [`Error::Unreadable`], [`Error::Unwritable`], [`Error::DiskFull`], [`Error::NotReadBack`]; [`Error::LeftHalfway`].
     pub fn rollback(&self, backup: &Backup, progress: &mut (dyn FnMut(String) + Send)) -> Result<Backup, Error> {
         let _lock = self.lock()?;
         let item = backup.item;
@@ -72,18 +74,20 @@ impl Node {
             return Err(not_usable(format!("{} is not there", backup.stamp)));
         }
         let (paths, now) = self.read_what_is_there(item)?;
-        let mut wanted = now.clone();
-        for (path, contents) in paths.iter().zip(&mut wanted) {
-            if let Some(copy) = copy_of(path, backup) {
-                *contents = look::read(copy).map(Zeroizing::new).map_err(|error| unreadable(copy, &error))?;
-            }
-        }
+        let copies = paths.iter().map(|path| copy_of(path, backup).map(read_copy).transpose()).collect::<Result<Vec<_>, _>>()?;
+        let wanted: Option<Vec<Contents>> = copies.iter().zip(&now).map(|(copy, now)| copy.as_ref().or(now.as_ref()).cloned()).collect();
+        let wanted = wanted.ok_or_else(|| not_usable("there is only one of key and certificate".to_owned()))?;
         if !make::is_matching(item, &wanted) {
             return Err(not_usable("key and certificate do not belong together".to_owned()));
         }
-        let changed = paths.iter().zip(now).zip(wanted).filter(|((path, _), _)| copy_of(path, backup).is_some());
-        let targets: Vec<Target> = changed.map(|((path, now), wanted)| Target::new(path, now, wanted)).collect::<Result<_, _>>()?;
-        self.put_back(item, targets.into_iter().rev().collect(), progress)
+        let mut targets = Vec::new();
+        for ((path, now), wanted) in paths.iter().zip(now).zip(wanted) {
+            let Some(copy) = copy_of(path, backup) else { continue };
+            let model = if now.is_some() { path } else { copy };
+            targets.push(Target::like(path, model, now, wanted)?);
+        }
+        targets.reverse();
+        self.put_back(item, targets, progress)
     }
 
     fn put_back(&self, item: Item, targets: Vec<Target>, progress: Progress<'_>) -> Result<Backup, Error> {
@@ -91,18 +95,30 @@ impl Node {
         let journal = self.journal(item).filter(|_| !targets.is_empty()).ok_or_else(nothing)?;
         let entries = Swap { item, journal, targets }.run(self.now(), progress)?;
         let named = |path: &Path| path.display().to_string();
-        let files: Vec<BackupFile> =
-            entries.iter().rev().map(|entry| BackupFile { path: named(&entry.path), backup: named(&entry.backup) }).collect();
+        // Where nothing was, nothing was kept.
+        let kept = entries.iter().rev().filter(|entry| entry.backup.symlink_metadata().is_ok());
+        let files: Vec<BackupFile> = kept.map(|entry| BackupFile { path: named(&entry.path), backup: named(&entry.backup) }).collect();
         let first = entries.first().ok_or_else(nothing)?;
         let stamp = stamp_of(&first.path, &first.backup.file_name().unwrap_or_default().to_string_lossy()).unwrap_or_default();
         Ok(Backup { item, stamp, files })
     }
 
-    fn read_what_is_there(&self, item: Item) -> Result<(Vec<PathBuf>, Vec<Contents>), Error> {
-        let (paths, files) = self.read(item)?;
-        let real = paths.into_iter().map(|path| fs::canonicalize(&path).map_err(|error| unreadable(&path, &error)));
-        Ok((real.collect::<Result<_, _>>()?, files))
+    /// Where the files are or would be, and what is in them.
+    fn read_what_is_there(&self, item: Item) -> Result<(Vec<PathBuf>, Vec<Option<Contents>>), Error> {
+        let places = self.files(item).into_iter().map(|(_, path)| place(&path).map_err(|error| unreadable(&path, &error)));
+        let paths: Vec<PathBuf> = places.collect::<Result<_, _>>()?;
+        let read = |path: &PathBuf| match look::read(path) {
+            Ok(contents) => Ok(Some(Zeroizing::new(contents))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(path, &error)),
+        };
+        let contents = paths.iter().map(read).collect::<Result<_, _>>()?;
+        Ok((paths, contents))
     }
+}
+
+fn read_copy(path: &Path) -> Result<Contents, Error> {
+    look::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))
 }
 
 fn copy_of<'a>(path: &Path, backup: &'a Backup) -> Option<&'a Path> {

@@ -33,6 +33,8 @@ pub(super) enum Phase {
     Preparing,
     /// Everything is written and on the disk; files are being replaced.
     Replacing,
+    /// One could not be replaced: those that were are being put back. Whose new file waits still was not replaced.
+    PuttingBack,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +87,9 @@ impl Journal {
         let not_read = |problem: String| Error::JournalNotRead { path: path.display().to_string(), problem };
         let text = super::look::read(path).map_err(|error| unreadable(path, &error))?;
         let journal: Self = serde_json::from_slice(&text).map_err(|error| not_read(error.to_string()))?;
+        if !is_stamp(&journal.stamp) {
+            return Err(not_read("its stamp is none".to_owned()));
+        }
         let named = journal.files.iter().all(|entry| *entry == Entry::of(&entry.path, &journal.stamp));
         match (journal.format, named) {
             (1, true) => Ok(journal),
@@ -94,14 +99,20 @@ impl Journal {
     }
 }
 
+/// `20261125T100112Z`, or `20261125T100112Z-2` for the second of that second. It becomes a part of paths.
+fn is_stamp(stamp: &str) -> bool {
+    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number > 1 && number.to_string() == text);
+    let (time, number) = stamp.split_once('-').map_or((stamp, None), |(time, number)| (time, Some(number)));
+    let date_and_time = time.strip_suffix('Z').and_then(|time| time.split_once('T'));
+    date_and_time.is_some_and(|(date, time)| digits(date, 8) && digits(time, 6)) && number.is_none_or(is_number)
+}
+
 /// Takes a journal away, and what is left of one that was never put in place.
-pub(super) fn end(path: &Path) -> Result<(), Error> {
-    let ended = || {
-        remove(&temporary(path))?;
-        remove(path)?;
-        sync(parent(path))
-    };
-    ended().map_err(|error| unwritable(path, &error))
+pub(super) fn end(path: &Path) -> io::Result<()> {
+    remove(&temporary(path))?;
+    remove(path)?;
+    sync(parent(path))
 }
 
 /// The name under which a journal is written before it is put in place.

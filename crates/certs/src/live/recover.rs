@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::journal::{self, Entry, Journal, Phase};
-use super::swap::take_back;
-use super::{Node, look, make, parent, unreadable, unwritable};
+use super::swap::{drop_new, take_back};
+use super::{Node, left_halfway, look, make, parent, place, unreadable, unwritable};
 use crate::Error;
 use crate::kubeadm::Item;
 
@@ -27,7 +28,7 @@ pub struct Recovered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RecoveredAs {
-    /// Nothing had been replaced: what it had written was removed.
+    /// Nothing had been replaced, or what had been was put back: what it had written was removed.
     TakenBack,
     /// Everything had been written: what was not replaced yet was.
     Finished,
@@ -41,7 +42,7 @@ impl Node {
     ///
     /// # Errors
     /// [`Error::Busy`]; [`Error::JournalNotRead`]; [`Error::Torn`] where somebody else changed the files since, and they do not match;
-    /// [`Error::Unreadable`], [`Error::Unwritable`], [`Error::DiskFull`].
+    /// [`Error::Unreadable`], [`Error::Unwritable`], [`Error::LeftHalfway`], [`Error::DiskFull`].
     pub fn recover(&self) -> Result<Vec<Recovered>, Error> {
         let _lock = self.lock()?;
         Item::ALL.into_iter().filter_map(|item| self.recover_item(item).transpose()).collect()
@@ -60,13 +61,14 @@ impl Node {
         let outcome = match journal.phase {
             Phase::Preparing => take_back(&journal, &path).map(|()| RecoveredAs::TakenBack)?,
             Phase::Replacing => self.go_on(item, &journal, &path)?,
+            Phase::PuttingBack => self.go_back(item, &journal, &path)?,
         };
         Ok(Some(Recovered { item, outcome }))
     }
 
     /// A journal moves files: only those of its item.
     fn is_about(&self, item: Item, journal: &Journal, path: &Path) -> Result<(), Error> {
-        let own: Vec<_> = self.files(item).into_iter().filter_map(|(_, file)| fs::canonicalize(file).ok()).collect();
+        let own: Vec<_> = self.files(item).into_iter().filter_map(|(_, file)| place(&file).ok()).collect();
         if journal.item == item && journal.files.iter().all(|entry| own.contains(&entry.path)) {
             return Ok(());
         }
@@ -74,30 +76,44 @@ impl Node {
     }
 
     fn go_on(&self, item: Item, journal: &Journal, path: &Path) -> Result<RecoveredAs, Error> {
-        let waiting: Vec<&Entry> = journal.files.iter().filter(|entry| entry.new.symlink_metadata().is_ok()).collect();
-        let untouched = waiting.iter().all(|entry| is_as_copied(entry));
-        if untouched {
-            for entry in &waiting {
-                fs::rename(&entry.new, &entry.path).map_err(|error| unwritable(&entry.path, &error))?;
-            }
+        let waiting: Vec<&Entry> = journal.files.iter().filter(|entry| is_there(&entry.new)).collect();
+        if !waiting.iter().all(|entry| is_as_copied(entry)) {
+            self.is_matching_or_torn(item, journal)?;
+            return drop_new(journal, path).map(|()| RecoveredAs::Overtaken);
+        }
+        for entry in &waiting {
+            fs::rename(&entry.new, &entry.path).map_err(|error| left_halfway(&entry.path, &error))?;
         }
         for entry in &journal.files {
-            journal::sync(parent(&entry.path)).map_err(|error| unwritable(&entry.path, &error))?;
+            journal::sync(parent(&entry.path)).map_err(|error| left_halfway(&entry.path, &error))?;
         }
-        if !self.is_matching(item)? && untouched {
-            // A replacement that failed half-way was being put back.
-            let copied = journal.files.iter().filter(|entry| entry.backup.symlink_metadata().is_ok());
-            copied.into_iter().try_for_each(|entry| fs::rename(&entry.backup, &entry.path).map_err(|error| unwritable(&entry.path, &error)))?;
+        if waiting.is_empty() && is_all_as_before(journal) {
+            return take_back(journal, path).map(|()| RecoveredAs::TakenBack);
         }
         if !self.is_matching(item)? {
-            let backups = journal.files.iter().map(|entry| entry.backup.display().to_string()).collect();
-            return Err(Error::Torn { item, backups });
+            // A replacement that failed half-way was being put back.
+            put_copies_back(journal.files.iter())?;
+            self.is_matching_or_torn(item, journal)?;
+            return take_back(journal, path).map(|()| RecoveredAs::TakenBack);
         }
-        if !untouched {
-            waiting.iter().try_for_each(|entry| journal::remove(&entry.new).map_err(|error| unwritable(&entry.new, &error)))?;
+        journal::end(path).map_err(|error| left_halfway(path, &error))?;
+        Ok(RecoveredAs::Finished)
+    }
+
+    /// Whose new file waits was not replaced; whose copy is gone was put back.
+    fn go_back(&self, item: Item, journal: &Journal, path: &Path) -> Result<RecoveredAs, Error> {
+        let replaced: Vec<&Entry> = journal.files.iter().filter(|entry| !is_there(&entry.new) && is_there(&entry.backup)).collect();
+        let is_theirs = !replaced.is_empty() && !replaced.iter().all(|entry| is_as_copied(entry)) && self.is_matching(item)?;
+        if is_theirs {
+            return drop_new(journal, path).map(|()| RecoveredAs::Overtaken);
         }
-        journal::end(path)?;
-        Ok(if untouched { RecoveredAs::Finished } else { RecoveredAs::Overtaken })
+        put_copies_back(replaced.into_iter())?;
+        take_back(journal, path).map(|()| RecoveredAs::TakenBack)
+    }
+
+    fn is_matching_or_torn(&self, item: Item, journal: &Journal) -> Result<(), Error> {
+        let backups = || journal.files.iter().map(|entry| entry.backup.display().to_string()).collect();
+        if self.is_matching(item)? { Ok(()) } else { Err(Error::Torn { item, backups: backups() }) }
     }
 
     fn is_matching(&self, item: Item) -> Result<bool, Error> {
@@ -107,10 +123,32 @@ impl Node {
     }
 }
 
-/// What is to be replaced is still what was copied.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// What is to be replaced is still what was copied; where nothing was, nothing is.
 fn is_as_copied(entry: &Entry) -> bool {
     let read = |path: &Path| look::read(path).map(Zeroizing::new);
-    matches!((read(&entry.path), read(&entry.backup)), (Ok(now), Ok(copy)) if now == copy)
+    let is_nowhere = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match (read(&entry.path), read(&entry.backup)) {
+        (Ok(now), Ok(copy)) => now == copy,
+        (Err(now), Err(copy)) => is_nowhere(&now) && is_nowhere(&copy),
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+    }
+}
+
+/// Every copy that is left is what is in place: the others were put back.
+fn is_all_as_before(journal: &Journal) -> bool {
+    let mut left = journal.files.iter().filter(|entry| is_there(&entry.backup)).peekable();
+    left.peek().is_some() && left.all(is_as_copied)
+}
+
+fn put_copies_back<'a>(entries: impl Iterator<Item = &'a Entry>) -> Result<(), Error> {
+    for entry in entries.filter(|entry| is_there(&entry.backup)) {
+        fs::rename(&entry.backup, &entry.path).map_err(|error| left_halfway(&entry.path, &error))?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Recovered {

@@ -23,12 +23,12 @@ pub(super) fn judge(item: Item, seen: &NodeSeen, policy: &RenewalPolicy, now: Ti
         return Err(Reason::Interrupted { journal: unfinished.journal.clone() });
     }
     let old = readable(item, seen)?;
-    if old.not_after > policy.due_until(now) {
-        return Err(Reason::NotDue { not_after: old.not_after, now, due_within: policy.due_within });
-    }
     let place = seen.items.get(&item).ok_or_else(|| missing(item, seen))?;
-    key_allows(item, place, seen, policy)?;
     let authority = item.authority().unwrap_or(item);
+    if old.not_after > policy.due_until(now) {
+        return Err(is_sound(item, old, seen).err().unwrap_or(Reason::NotDue { not_after: old.not_after, now, due_within: policy.due_within }));
+    }
+    key_allows(item, place, seen, policy)?;
     let waits = Reason::NeedsAuthority { authority, not_after: old.not_after, now };
     let ca = authority::able_to_sign(authority, seen, now).map_err(|_| waits)?;
     if old.is_ca {
@@ -40,6 +40,28 @@ pub(super) fn judge(item: Item, seen: &NodeSeen, policy: &RenewalPolicy, now: Ti
     let guards = guards(item, authority, seen).ok_or_else(unread)?;
     let action = Leaf { item, authority, old, ca, place }.action(seen, policy, now)?;
     Ok(Step { target: item.to_string(), action, guards })
+}
+
+/// What is wrong with one that is not due: it keeps it from being used today, or from being renewed when it is due.
+fn is_sound(item: Item, old: &ReadCertificate, seen: &NodeSeen) -> Result<(), Reason> {
+    match seen.pki.key(item) {
+        KeyState::Absent => return Err(key_missing(item, seen)),
+        KeyState::Unreadable { reason } => return Err(Reason::KeyUnreadable { problem: reason.clone() }),
+        KeyState::Mismatch => return Err(Reason::KeyDiffers),
+        KeyState::Present => {}
+    }
+    if old.is_ca {
+        return Err(Reason::IsAuthority);
+    }
+    match item.authority().filter(|authority| seen.pki.readable(*authority).is_some()) {
+        Some(authority) if !old.signed_by_local_ca => Err(Reason::NotSignedHere { authority }),
+        // Without the authority's certificate nobody can say who signed it.
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn key_missing(item: Item, seen: &NodeSeen) -> Reason {
+    Reason::KeyMissing { path: seen.paths(item).pop().unwrap_or_default() }
 }
 
 /// One that is due, and whose authority can sign.
@@ -106,7 +128,7 @@ fn readable(item: Item, seen: &NodeSeen) -> Result<&ReadCertificate, Reason> {
 /// A key that is missing or cannot be read is somebody's who is not here; one that does not belong is replaced.
 fn key_allows(item: Item, place: &ItemSeen, seen: &NodeSeen, policy: &RenewalPolicy) -> Result<(), Reason> {
     match seen.pki.key(item) {
-        KeyState::Absent => Err(Reason::KeyMissing { path: seen.paths(item).pop().unwrap_or_default() }),
+        KeyState::Absent => Err(key_missing(item, seen)),
         KeyState::Unreadable { reason } => Err(Reason::KeyUnreadable { problem: reason.clone() }),
         KeyState::Mismatch if policy.renew.key == KeyPolicy::Kept => Err(Reason::KeyDiffers),
         KeyState::Present | KeyState::Mismatch if place.public_key_sha256.is_none() => {

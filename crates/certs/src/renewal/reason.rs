@@ -125,7 +125,7 @@ pub enum Reason {
         /// Why, for people.
         problem: String,
     },
-    /// Its key does not belong to it, and the policy wants the key kept.
+    /// Its key does not belong to it, so nobody can use it; and it is not due, or the policy wants the key kept.
     KeyDiffers,
     /// No key of its algorithm and size can be made.
     KeyNotMade {
@@ -312,7 +312,9 @@ impl fmt::Display for Reason {
             Self::KeptElsewhere { place } => write!(f, "its certificate and key are not in the file but at {}: renew them there", escaped(place)),
             Self::KeyMissing { path } => write!(f, "its key {path} is not here: whoever keeps it has to renew"),
             Self::KeyUnreadable { problem } => write!(f, "its key cannot be read ({}): whoever keeps it has to renew", escaped(problem)),
-            Self::KeyDiffers => f.write_str("its key does not belong to it, and the key was to be kept: ask for a new one"),
+            Self::KeyDiffers => {
+                f.write_str("its key does not belong to it: put the right one back, or let it be due (a longer due_within) and ask for a new key")
+            }
             Self::KeyNotMade { algorithm } => write!(f, "no new key of {} can be made: ask for another algorithm", escaped(algorithm)),
             Self::NotSignedHere { authority } => {
                 write!(f, "another authority than {authority} on this node signed it, and its readers may trust that one alone: renew it there")

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::certificate::{Certificate, certificates};
 use crate::key::PrivateKey;
 use crate::kubeadm::observe::{FileSeen, Files};
+use crate::kubeadm::pki::KeyState;
 use crate::kubeadm::{Item, Pki};
 use crate::kubeconfig::{Kubeconfig, Material, Secret, User};
 
@@ -167,10 +168,17 @@ impl NodeSeen {
     #[must_use]
     pub fn of_files(folder: &str, certificates_dir: &str, files: &Files, places: &BTreeMap<String, FilePlace>, kubelet: KubeletSeen) -> Self {
         let item = |item: Item| Some((item, ItemSeen::of_files(item, &item.files(certificates_dir), files, places)?));
+        let mut pki = Pki::of_files(files, certificates_dir);
+        for (item, state) in &mut pki.items {
+            let file = item.files(certificates_dir).first().and_then(|name| files.get(name));
+            if item.is_kubeconfig() && !is_matching_kubeconfig(file) {
+                state.key = KeyState::Mismatch;
+            }
+        }
         Self {
             folder: folder.to_owned(),
             certificates_dir: certificates_dir.to_owned(),
-            pki: Pki::of_files(files, certificates_dir),
+            pki,
             items: Item::ALL.into_iter().filter_map(item).collect(),
             kubelet,
             unfinished: Vec::new(),
@@ -229,6 +237,14 @@ pub(crate) fn first_certificate(text: &[u8]) -> Option<Certificate> {
 
 fn of_key(file: Option<&FileSeen>) -> Option<Fingerprint> {
     PrivateKey::from_pem(contents(file)?).ok().map(|key| Fingerprint::of(key.public_key()))
+}
+
+/// Certificate and key in a kubeconfig belong together, as far as both can be read. For kubeadm a kubeconfig's key always does.
+fn is_matching_kubeconfig(file: Option<&FileSeen>) -> bool {
+    match of_kubeconfig(file) {
+        (Some(certificate), Some(key), _) => Fingerprint::of(&certificate.public_key.spki) == key,
+        (None, _, _) | (_, None, _) => true,
+    }
 }
 
 type OfKubeconfig = (Option<Certificate>, Option<Fingerprint>, Identity);

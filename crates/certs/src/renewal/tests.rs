@@ -158,6 +158,34 @@ fn a_key_that_does_not_belong_is_replaced_unless_it_is_to_be_kept() {
 }
 
 #[test]
+fn what_is_broken_is_told_though_it_has_time_left() {
+    let mut seen = node(192);
+    key(&mut seen, Item::Apiserver, KeyState::Mismatch);
+    key(&mut seen, Item::ApiserverKubeletClient, KeyState::Absent);
+    key(&mut seen, Item::EtcdPeer, KeyState::Unreadable { reason: "encrypted".to_owned() });
+    key(&mut seen, Item::AdminConf, KeyState::Mismatch);
+    leaf(&mut seen, Item::EtcdServer).signed_by_local_ca = false;
+    leaf(&mut seen, Item::FrontProxyClient).is_ca = true;
+    let plan = planned(&seen);
+    assert!(plan.is_empty() && plan.is_blocked());
+    assert_eq!(reason(&plan, Item::Apiserver), &Reason::KeyDiffers);
+    assert_eq!(reason(&plan, Item::AdminConf), &Reason::KeyDiffers);
+    assert!(matches!(reason(&plan, Item::ApiserverKubeletClient), Reason::KeyMissing { .. }));
+    assert!(matches!(reason(&plan, Item::EtcdPeer), Reason::KeyUnreadable { .. }));
+    assert_eq!(reason(&plan, Item::EtcdServer), &Reason::NotSignedHere { authority: Item::EtcdCa });
+    assert_eq!(reason(&plan, Item::FrontProxyClient), &Reason::IsAuthority);
+    assert!(matches!(reason(&plan, Item::SchedulerConf), Reason::NotDue { .. }));
+}
+
+#[test]
+fn without_its_authority_here_a_leaf_with_time_left_is_not_called_foreign() {
+    let mut seen = node(192);
+    seen.pki.items.get_mut(&Item::EtcdCa).unwrap().certificate = CertificateState::Missing;
+    leaf(&mut seen, Item::EtcdServer).signed_by_local_ca = false;
+    assert!(matches!(reason(&planned(&seen), Item::EtcdServer), Reason::NotDue { .. }));
+}
+
+#[test]
 fn the_kubelet_renews_its_own_within_a_window() {
     let window = |days_left| planned(&node(days_left));
     assert!(matches!(reason(&window(200), Item::KubeletConf), Reason::KubeletRotates { .. }));
