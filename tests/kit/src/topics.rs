@@ -3,6 +3,7 @@
 mod certs;
 mod certs_kubeadm;
 pub mod etcd;
+mod history;
 mod net;
 mod node;
 mod quantity;
@@ -37,6 +38,12 @@ pub fn of(topic: &str) -> Option<Check> {
         "certs/kubeadm_pki_by_release" => certs_kubeadm::pki,
         "certs/kubeadm_check_expiration_by_release" => certs_kubeadm::check,
         "certs/kubeadm_renew_by_release" => certs_kubeadm::renewal,
+        "history/deployment_cleanup" => history::deployment_cleanup,
+        "history/controllerrevision" => history::controller_revision,
+        "history/cronjob" => history::cron_job,
+        "history/job_ttl" => history::job_ttl,
+        "history/podgc" => history::pod_gc,
+        "history/helm" => history::helm,
         _ => return None,
     })
 }

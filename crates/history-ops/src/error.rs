@@ -1,0 +1,29 @@
+//! What can go wrong.
+
+use serde::{Deserialize, Serialize};
+
+/// Why nothing could be planned or done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "error")]
+#[non_exhaustive]
+pub enum Error {
+    /// An age in the policy lies below zero.
+    #[error("the policy has a negative age: give ages as durations from zero up")]
+    NegativeAge,
+    /// A share in the policy is none.
+    #[error("the policy allows {percent} percent: give 0 to 100")]
+    Percent {
+        /// What it says.
+        percent: u8,
+    },
+    /// A dump cannot be read as a whole.
+    #[error("no JSON of `kubectl get … -o json`: line {line}, column {column}: {problem}")]
+    NotADump {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What was expected; nothing of the content.
+        problem: String,
+    },
+}

@@ -1,0 +1,170 @@
+//! A plan while it is being made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use trimtab_core::plan::{Held, Plan, Step};
+
+use crate::kind::cron_job::Job;
+use crate::object::{Kind, Meta, ObjectRef, OwnerRef};
+use crate::policy::{Part, Policy};
+use crate::pruning::{Delete, Guard, Notice, Propagation, PruningPlan, Reason, Why};
+use crate::rows::HistorySeen;
+
+use super::unused;
+
+pub(super) struct Draft<'a> {
+    pub(super) seen: &'a HistorySeen,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Timestamp,
+    cluster: Option<Guard>,
+    steps: Vec<Step<crate::pruning::Pruning>>,
+    held: Vec<Held<crate::pruning::Pruning>>,
+    notices: Vec<Notice>,
+    totals: BTreeMap<Part, (u64, u64)>,
+    /// How many of each kind go.
+    planned: BTreeMap<Kind, u64>,
+}
+
+/// One deletion, as a part asks for it.
+pub(super) struct Going<'a> {
+    pub(super) part: Part,
+    pub(super) meta: &'a Meta,
+    pub(super) owner: Option<&'a Arc<OwnerRef>>,
+    pub(super) revision: Option<i64>,
+    pub(super) why: Why,
+    pub(super) guards: Vec<Guard>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(seen: &'a HistorySeen, policy: &'a Policy, now: Timestamp) -> Self {
+        let cluster = seen.cluster.as_ref().map(|uid| Guard::Cluster { uid: Arc::clone(uid) });
+        let (steps, held, notices) = (Vec::new(), Vec::new(), Vec::new());
+        Self { seen, policy, now, cluster, steps, held, notices, totals: BTreeMap::new(), planned: BTreeMap::new() }
+    }
+
+    pub(super) fn delete(&mut self, going: Going<'_>) {
+        let object = &going.meta.object;
+        let total = self.totals.entry(going.part).or_default();
+        *total = (total.0 + 1, total.1 + going.meta.json_bytes.unwrap_or(0));
+        *self.planned.entry(object.kind).or_default() += 1;
+        let mut guards = Vec::with_capacity(going.guards.len() + 3);
+        guards.extend(self.cluster.clone());
+        guards.extend(going.owner.map(|owner| Guard::Owner { owner: Arc::clone(owner) }));
+        guards.extend(going.guards);
+        guards.push(Guard::Unchanged { object: Arc::clone(object) });
+        let propagation = match going.part {
+            // As the controller of each has it.
+            Part::JobTtl => Propagation::Foreground,
+            Part::ReplicaSets | Part::ControllerRevisions | Part::CronJobs | Part::UnownedJobs | Part::Pods | Part::Helm | Part::Events => {
+                Propagation::Background
+            }
+        };
+        let action = Delete {
+            object: Arc::clone(object),
+            owner: going.owner.map(Arc::clone),
+            revision: going.revision,
+            why: going.why,
+            propagation,
+            json_bytes: going.meta.json_bytes,
+        };
+        self.steps.push(Step { target: object.to_string(), action, guards });
+    }
+
+    pub(super) fn keep(&mut self, object: &ObjectRef, reason: Reason) {
+        self.held.push(Held { target: object.to_string(), reason });
+    }
+
+    pub(super) fn keep_all<'b>(&mut self, objects: impl Iterator<Item = &'b Meta>, reason: &Reason) {
+        for meta in objects {
+            self.keep(&meta.object, reason.clone());
+        }
+    }
+
+    pub(super) fn announce(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// Whether it asks to stay.
+    pub(super) fn opted_out(&mut self, meta: &Meta) -> bool {
+        if meta.opted_out {
+            self.keep(&meta.object, Reason::OptedOut);
+        }
+        meta.opted_out
+    }
+
+    pub(super) fn is_older(&self, since: Option<Timestamp>, age: Option<jiff::SignedDuration>) -> bool {
+        match (since, age) {
+            (Some(since), Some(age)) => self.now.duration_since(since) > age,
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    pub(super) fn is_younger(&self, since: Option<Timestamp>, age: Option<jiff::SignedDuration>) -> bool {
+        match (since, age) {
+            (Some(since), Some(age)) => self.now.duration_since(since) < age,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
+    }
+
+    pub(super) fn finish(mut self) -> PruningPlan {
+        for unread in &self.seen.unread {
+            self.held.push(Held { target: unread.place.clone(), reason: Reason::Unread { problem: unread.problem.to_string() } });
+        }
+        unused::announce(&mut self.notices, &self.steps, self.seen);
+        let totals =
+            self.totals.iter().map(|(part, (objects, json_bytes))| Notice::Total { part: *part, objects: *objects, json_bytes: *json_bytes });
+        let notices = totals.chain(self.notices.drain(..)).collect();
+        if self.cluster.is_none() && !self.steps.is_empty() {
+            self.refuse(Reason::UnknownCluster);
+        }
+        if let Some(reason) = self.too_much() {
+            self.refuse(reason);
+        }
+        let subject = match &self.seen.cluster {
+            Some(uid) => format!("pruning of history in cluster {uid}"),
+            None => "pruning of history".to_owned(),
+        };
+        Plan { subject, notices, steps: self.steps, held: self.held }
+    }
+
+    fn refuse(&mut self, reason: Reason) {
+        self.steps.clear();
+        self.held.insert(0, Held { target: "the whole plan".to_owned(), reason });
+    }
+
+    fn too_much(&self) -> Option<Reason> {
+        let radius = self.policy.blast_radius;
+        let planned: u64 = self.planned.values().sum();
+        let all = Kind::ALL.into_iter().map(|kind| count(self.seen, kind)).sum();
+        if let Some(most) = radius.most_objects.filter(|most| planned > *most) {
+            return Some(Reason::BlastRadius { what: "objects".to_owned(), planned, seen: all, most });
+        }
+        let percent = u64::from(radius.most_percent?);
+        self.planned.iter().find_map(|(kind, planned)| {
+            let seen = count(self.seen, *kind);
+            let most = seen.saturating_mul(percent) / 100;
+            (*planned > most).then(|| Reason::BlastRadius { what: format!("{kind} objects"), planned: *planned, seen, most })
+        })
+    }
+}
+
+fn count(seen: &HistorySeen, kind: Kind) -> u64 {
+    let records = |kind: Kind| seen.helm.iter().filter(|record| record.meta.object.kind == kind).count();
+    let count = match kind {
+        Kind::ReplicaSet => seen.replica_sets.len(),
+        Kind::ControllerRevision => seen.controller_revisions.len(),
+        Kind::Job => seen.jobs.len(),
+        Kind::Pod => seen.pods.len(),
+        Kind::Secret | Kind::ConfigMap => records(kind),
+        Kind::Event => seen.events.len(),
+    };
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// The moment from which a Job's age counts.
+pub(super) fn ended(job: &Job) -> Option<Timestamp> {
+    job.finished.and_then(|finished| finished.at).or(job.meta.created)
+}

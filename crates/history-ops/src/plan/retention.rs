@@ -1,0 +1,85 @@
+//! What the policy makes of a controller's own verdict on one owner's history.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use crate::object::Meta;
+use crate::policy::{LastKnownGood, Retention};
+use crate::pruning::{LimitBy, Reason, Why};
+
+use super::draft::Draft;
+
+/// The limit that holds, and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) most: Option<u64>,
+    pub(super) set_by: LimitBy,
+}
+
+impl Limit {
+    /// The smaller of the two; the policy cannot allow more than the workload.
+    pub(super) fn of(own: Option<i32>, retention: &Retention) -> Self {
+        let own = own.map(|limit| u64::try_from(limit).unwrap_or(0));
+        let wanted = retention.max_kept.map(|most| u64::from(most.max(retention.min_kept)));
+        match (own, wanted) {
+            (Some(own), Some(wanted)) if wanted < own => Self { most: Some(wanted), set_by: LimitBy::Policy },
+            (None, Some(wanted)) => Self { most: Some(wanted), set_by: LimitBy::Policy },
+            (own, _) => Self { most: own, set_by: LimitBy::Workload },
+        }
+    }
+
+    /// As the controllers' functions take it.
+    pub(super) fn as_i32(&self) -> Option<i32> {
+        self.most.map(|most| i32::try_from(most).unwrap_or(i32::MAX))
+    }
+}
+
+/// One entry of an owner's history that may go, oldest first.
+pub(super) struct Entry<'a> {
+    pub(super) meta: &'a Meta,
+    /// From when its age counts.
+    pub(super) since: Option<Timestamp>,
+    /// Whether it is the last one that is known to have worked.
+    pub(super) known_good: bool,
+}
+
+/// Which go and why, and why the others stay. `over` are the uids that the limit condemns; `entries` are all that nothing protects, oldest first, and
+/// `protected` how many stay in any case.
+pub(super) fn judge<'a>(
+    draft: &Draft<'_>,
+    retention: &Retention,
+    limit: Limit,
+    entries: &[Entry<'a>],
+    over: &HashSet<&str>,
+) -> Vec<(&'a Meta, Result<Why, Reason>)> {
+    let mut staying = entries.len();
+    let mut verdicts = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let verdict = one(draft, retention, limit, entry, over.contains(entry.meta.object.uid.as_str()), staying);
+        staying -= usize::from(verdict.is_ok());
+        verdicts.push((entry.meta, verdict));
+    }
+    verdicts
+}
+
+fn one(draft: &Draft<'_>, retention: &Retention, limit: Limit, entry: &Entry<'_>, over: bool, staying: usize) -> Result<Why, Reason> {
+    let least = usize::try_from(retention.min_kept).unwrap_or(usize::MAX);
+    let too_old = draft.is_older(entry.since, retention.max_age) && staying > least;
+    if !over && !too_old {
+        return Err(Reason::WithinLimit { limit: limit.most });
+    }
+    if entry.meta.opted_out {
+        return Err(Reason::OptedOut);
+    }
+    if draft.is_younger(entry.since, retention.min_age) {
+        return Err(Reason::Young);
+    }
+    if entry.known_good && retention.last_known_good == LastKnownGood::Kept {
+        return Err(Reason::LastKnownGood);
+    }
+    match (over, entry.since) {
+        (true, _) | (_, None) => Ok(Why::OverLimit { limit: limit.most.unwrap_or(0), set_by: limit.set_by }),
+        (false, Some(since)) => Ok(Why::TooOld { since }),
+    }
+}

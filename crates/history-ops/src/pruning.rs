@@ -1,0 +1,572 @@
+//! The nouns of pruning, and the decisions about single steps.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use trimtab_core::plan::{Domain, Outcome, Plan};
+
+use crate::kind::cron_job::End;
+use crate::object::{Controller, Kind, ObjectRef, OwnerRef};
+use crate::policy::Part;
+use crate::uses::Use;
+
+/// The domain of pruning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pruning {}
+
+/// A plan to prune, as [`plan`](crate::plan::plan) makes it.
+pub type PruningPlan = Plan<Pruning>;
+
+/// One deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delete {
+    /// What goes.
+    pub object: Arc<ObjectRef>,
+    /// Whose history it is of, where a workload owns it.
+    pub owner: Option<Arc<OwnerRef>>,
+    /// Its number in that history, where it has one.
+    pub revision: Option<i64>,
+    /// Why.
+    pub why: Why,
+    /// What becomes of what it owns; always said, since the server's default for Jobs is to leave their pods behind.
+    pub propagation: Propagation,
+    /// Its size as compact JSON, in bytes; none where only metadata was read.
+    pub json_bytes: Option<u64>,
+}
+
+/// Why something goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "why")]
+pub enum Why {
+    /// More than the limit are there, and it is one of the oldest.
+    OverLimit {
+        /// How many may stay.
+        limit: u64,
+        /// Whose limit.
+        set_by: LimitBy,
+    },
+    /// It is older than the policy allows.
+    TooOld {
+        /// When it was made, finished or happened.
+        since: Timestamp,
+    },
+    /// Its time to live is over.
+    TimeToLiveOver {
+        /// Since when.
+        expired: Timestamp,
+    },
+    /// More pods that have ended are there than the threshold.
+    OverThreshold {
+        /// How many may stay.
+        threshold: i32,
+    },
+}
+
+/// Who set a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LimitBy {
+    /// The workload itself: its controller would do the same.
+    Workload,
+    /// The policy, which is below the workload's.
+    Policy,
+    /// Helm's default.
+    Helm,
+}
+
+/// `propagationPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    /// What it owns is deleted afterwards.
+    Background,
+    /// What it owns is deleted before it.
+    Foreground,
+}
+
+/// What has to hold right before a deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "guard")]
+pub enum Guard {
+    /// It is this cluster.
+    Cluster {
+        /// The uid of its namespace `kube-system`.
+        uid: Arc<str>,
+    },
+    /// The owner is the same one, at the same generation.
+    Owner {
+        /// Which.
+        owner: Arc<OwnerRef>,
+    },
+    /// The object is the same one, and nobody has written it since. Sent with the deletion too.
+    Unchanged {
+        /// Which.
+        object: Arc<ObjectRef>,
+    },
+    /// No pod runs this revision, and the owner's status does not name it.
+    NotLive {
+        /// The name of the revision, and the hash by which pods name it.
+        names: BTreeSet<String>,
+    },
+    /// The release still has the record that is deployed.
+    Deployed {
+        /// Which.
+        object: Arc<ObjectRef>,
+    },
+}
+
+/// What a guard found instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "refusal")]
+pub enum Refusal {
+    /// It is another cluster.
+    #[error("the namespace kube-system has the uid {uid}")]
+    AnotherCluster {
+        /// Its uid.
+        uid: String,
+    },
+    /// The owner is gone.
+    #[error("it is gone, and the garbage collector takes the rest")]
+    OwnerGone,
+    /// The owner is another one of its name.
+    #[error("it was made anew: its uid is {uid}")]
+    AnotherOwner {
+        /// Its uid.
+        uid: String,
+    },
+    /// The owner was changed.
+    #[error("it was changed: its generation is {generation}; plan again")]
+    OwnerChanged {
+        /// Its generation.
+        generation: i64,
+    },
+    /// The object was written.
+    #[error("it was written since: its resourceVersion is {resource_version}")]
+    Changed {
+        /// Its version.
+        resource_version: String,
+    },
+    /// A pod runs it, or the status names it.
+    #[error("{name} is in use again")]
+    Live {
+        /// By which name.
+        name: String,
+    },
+    /// The record that was deployed is gone, or is deployed no more.
+    #[error("it is not the deployed one any more; plan again")]
+    NotDeployed,
+}
+
+/// What is seen right before a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The uid of the namespace `kube-system`.
+    pub cluster: String,
+    /// The object of that name, if there is any: uid and resourceVersion.
+    pub object: Option<(String, String)>,
+    /// Its owner, if there is any: uid and generation.
+    pub owner: Option<(String, i64)>,
+    /// Which revisions are live.
+    pub live: BTreeSet<String>,
+    /// The record that is to stay `deployed`, if there is any and it is: uid.
+    pub deployed: Option<String>,
+}
+
+/// Why something stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "reason")]
+#[non_exhaustive]
+pub enum Reason {
+    /// It is the newest: what the workload runs.
+    #[error("it is the new one")]
+    New,
+    /// A pod runs it, or the status names it.
+    #[error("it is live")]
+    Live,
+    /// It has pods, wants some, is being deleted, or its last change was not looked at yet.
+    #[error("it is in use: {replicas} replicas wanted, {status_replicas} there")]
+    InUse {
+        /// `spec.replicas`.
+        replicas: i32,
+        /// `status.replicas`.
+        status_replicas: i32,
+    },
+    /// The limit allows it.
+    #[error("{}", within(.limit.as_ref()))]
+    WithinLimit {
+        /// How many may stay; none where there is no limit.
+        limit: Option<u64>,
+    },
+    /// It is too young to go.
+    #[error("it is younger than the policy's min_age")]
+    Young,
+    /// It is the last one that is known to have worked.
+    #[error("it is the last one that is known to have worked")]
+    LastKnownGood,
+    /// It, or its owner, asks to stay.
+    #[error("it has the annotation trimtab.dev/keep")]
+    OptedOut,
+    /// Somebody else's controller owns it.
+    #[error("it is controlled by {controller}, whose history is its own")]
+    Foreign {
+        /// Who.
+        controller: Controller,
+    },
+    /// Nobody controls it.
+    #[error("nobody controls it: it may be adopted again")]
+    Orphan,
+    /// Its owner was not seen.
+    #[error("its owner {controller} was not seen: dump it too, or the garbage collector takes care of it")]
+    OwnerNotSeen {
+        /// Who.
+        controller: Controller,
+    },
+    /// Its owner is being deleted.
+    #[error("{owner} is being deleted, and the garbage collector takes the rest")]
+    OwnerDeleting {
+        /// Who.
+        owner: Arc<OwnerRef>,
+    },
+    /// The rollout is not complete, so that the controller prunes nothing.
+    #[error("the rollout of {owner} is not complete, so that its controller prunes nothing: mend the rollout, or let the policy prune all the same")]
+    Incomplete {
+        /// Whose.
+        owner: Arc<OwnerRef>,
+    },
+    /// No ReplicaSet has the Deployment's template.
+    #[error("no ReplicaSet of {owner} has its template: its controller has not caught up; look again")]
+    NoNewReplicaSet {
+        /// Whose.
+        owner: Arc<OwnerRef>,
+    },
+    /// The controller has not seen the last change of the owner.
+    #[error("the controller has not seen the last change of {owner}; look again")]
+    NotObserved {
+        /// Whose.
+        owner: Arc<OwnerRef>,
+    },
+    /// It is the record that is deployed.
+    #[error("it is the deployed release")]
+    Deployed,
+    /// An operation of Helm is under way.
+    #[error("its status is {status}: an operation is under way, or was interrupted; `helm rollback` or `helm upgrade` ends it")]
+    Pending {
+        /// Which.
+        status: String,
+    },
+    /// Helm 2 prunes no release that never succeeded.
+    #[error("no record of {release} is deployed, and Helm 2 prunes no release that never succeeded")]
+    NeverDeployed {
+        /// Which.
+        release: String,
+    },
+    /// Its payload cannot be read, or tells something else than its labels.
+    #[error("its labels cannot be trusted: {problem}")]
+    Untrusted {
+        /// Why.
+        problem: String,
+    },
+    /// It has not ended.
+    #[error("it has not ended")]
+    Unfinished,
+    /// It ended, and does not say when.
+    #[error("its condition does not say when it ended, and its controller gives up on it")]
+    NoFinishTime,
+    /// Its time to live is not over.
+    #[error("its time to live ends at {expires}")]
+    TimeToLive {
+        /// When.
+        expires: Timestamp,
+    },
+    /// It was deleted, and only waits for its finalizers.
+    #[error("it was deleted already, and waits for its finalizers")]
+    Waiting,
+    /// It could not be read.
+    #[error("it could not be read: {problem}")]
+    Unread {
+        /// Why.
+        problem: String,
+    },
+    /// The cluster is not known.
+    #[error("the namespace kube-system was not seen, so that nothing tells this cluster from another: dump it too")]
+    UnknownCluster,
+    /// The plan would delete too much.
+    #[error("the plan would delete {planned} of {seen} {what}, and the policy allows {most}: look why, then allow more")]
+    BlastRadius {
+        /// Objects of all kinds, or of one.
+        what: String,
+        /// How many it would delete.
+        planned: u64,
+        /// Of how many.
+        seen: u64,
+        /// How many it may.
+        most: u64,
+    },
+}
+
+/// What a plan announces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "notice")]
+#[non_exhaustive]
+pub enum Notice {
+    /// How much goes.
+    Total {
+        /// Of which part.
+        part: Part,
+        /// How many objects.
+        objects: u64,
+        /// Their size as compact JSON, of those whose size is known.
+        json_bytes: u64,
+    },
+    /// To which revisions nobody can go back afterwards.
+    RollbackLost {
+        /// Of which workload.
+        owner: Arc<OwnerRef>,
+        /// `kubectl rollout undo --to-revision` would fail for these.
+        revisions: Vec<i64>,
+    },
+    /// To which revisions of a release `helm rollback` cannot go back afterwards.
+    HelmRollbackLost {
+        /// `namespace/release`.
+        release: String,
+        /// Which.
+        revisions: Vec<i64>,
+    },
+    /// A ConfigMap or a Secret that nothing will use afterwards.
+    NoLongerUsed {
+        /// Its namespace.
+        namespace: String,
+        /// Which.
+        what: Use,
+        /// The ReplicaSet or the revision that used it last, and goes.
+        last: Arc<ObjectRef>,
+    },
+}
+
+/// Why an object was not deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "failure")]
+#[non_exhaustive]
+pub enum Failure {
+    /// The API server did not answer, or answered with an error.
+    #[error("the API server: {problem}")]
+    Api {
+        /// What it said.
+        problem: String,
+    },
+    /// The user may not.
+    #[error("{verb} {kind} is not allowed to this user{}: grant it, or leave this part out", in_namespace(.namespace.as_ref()))]
+    Forbidden {
+        /// `get` or `delete`.
+        verb: String,
+        /// Of what.
+        kind: Kind,
+        /// Where; none for the whole cluster.
+        namespace: Option<String>,
+    },
+    /// Admission said no.
+    #[error("admission refused it: {problem}")]
+    Denied {
+        /// What it said.
+        problem: String,
+    },
+    /// It was changed between the look and the deletion: its preconditions did not hold.
+    #[error("changed since the look before it, and left alone")]
+    Conflict,
+    /// The backup or the journal could not be written, so that nothing was deleted.
+    #[error("{path} cannot be written, so nothing was deleted: {problem}")]
+    Backup {
+        /// Which file.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+impl Domain for Pruning {
+    type Action = Delete;
+    type Guard = Guard;
+    type Refusal = Refusal;
+    type Reason = Reason;
+    type Notice = Notice;
+    type Failure = Failure;
+    type Seen = Seen;
+
+    /// It is gone, or another one has its name.
+    fn effect_holds(action: &Delete, seen: &Seen, _acted: &[Delete]) -> bool {
+        seen.object.as_ref().is_none_or(|(uid, _)| *uid != action.object.uid)
+    }
+
+    fn check(guard: &Guard, seen: &Seen) -> Result<(), Refusal> {
+        match guard {
+            Guard::Cluster { uid } if **uid != *seen.cluster => Err(Refusal::AnotherCluster { uid: seen.cluster.clone() }),
+            Guard::Cluster { .. } => Ok(()),
+            Guard::Owner { owner } => same_owner(owner, seen),
+            Guard::Unchanged { object } => unchanged(object, seen),
+            Guard::NotLive { names } => match names.iter().find(|name| seen.live.contains(*name)) {
+                Some(name) => Err(Refusal::Live { name: name.clone() }),
+                None => Ok(()),
+            },
+            Guard::Deployed { object } if seen.deployed.as_ref() == Some(&object.uid) => Ok(()),
+            Guard::Deployed { .. } => Err(Refusal::NotDeployed),
+        }
+    }
+
+    fn is_identity(guard: &Guard) -> bool {
+        matches!(guard, Guard::Cluster { .. })
+    }
+
+    /// What is kept because it should be kept is none.
+    fn is_obstacle(reason: &Reason) -> bool {
+        match reason {
+            Reason::Incomplete { .. }
+            | Reason::NoNewReplicaSet { .. }
+            | Reason::NotObserved { .. }
+            | Reason::Untrusted { .. }
+            | Reason::NoFinishTime
+            | Reason::Unread { .. }
+            | Reason::UnknownCluster
+            | Reason::OwnerNotSeen { .. }
+            | Reason::Pending { .. }
+            | Reason::BlastRadius { .. } => true,
+            Reason::New
+            | Reason::Live
+            | Reason::InUse { .. }
+            | Reason::WithinLimit { .. }
+            | Reason::Young
+            | Reason::LastKnownGood
+            | Reason::OptedOut
+            | Reason::Foreign { .. }
+            | Reason::Orphan
+            | Reason::OwnerDeleting { .. }
+            | Reason::Deployed
+            | Reason::NeverDeployed { .. }
+            | Reason::Unfinished
+            | Reason::TimeToLive { .. }
+            | Reason::Waiting => false,
+        }
+    }
+
+    /// Objects do not depend on each other: one that was changed is left alone, and the others go. In another cluster nothing goes.
+    fn goes_on_after(outcome: &Outcome<Self>) -> bool {
+        match outcome {
+            Outcome::Refused { guard, .. } => !matches!(guard, Guard::Cluster { .. }),
+            Outcome::Failed { failure } => !matches!(failure, Failure::Backup { .. }),
+            Outcome::Done { .. } | Outcome::NotReached => true,
+        }
+    }
+}
+
+fn same_owner(owner: &OwnerRef, seen: &Seen) -> Result<(), Refusal> {
+    match &seen.owner {
+        None => Err(Refusal::OwnerGone),
+        Some((uid, _)) if *uid != owner.uid => Err(Refusal::AnotherOwner { uid: uid.clone() }),
+        Some((_, generation)) if *generation != owner.generation => Err(Refusal::OwnerChanged { generation: *generation }),
+        Some(_) => Ok(()),
+    }
+}
+
+fn unchanged(object: &ObjectRef, seen: &Seen) -> Result<(), Refusal> {
+    match &seen.object {
+        Some((_, resource_version)) if *resource_version != object.resource_version => {
+            Err(Refusal::Changed { resource_version: resource_version.clone() })
+        }
+        // That it is gone is the effect, which was asked for before.
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn within(limit: Option<&u64>) -> String {
+    limit.map_or_else(|| "there is no limit".to_owned(), |limit| format!("the limit is {limit}"))
+}
+
+fn in_namespace(namespace: Option<&String>) -> String {
+    namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default()
+}
+
+impl fmt::Display for Delete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("delete")?;
+        if let Some(revision) = self.revision {
+            write!(f, " revision {revision}")?;
+        }
+        write!(f, ": {}", self.why)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OverLimit { limit, set_by } => write!(f, "over the limit of {limit} ({set_by})"),
+            Self::TooOld { since } => write!(f, "of {since}, older than the policy allows"),
+            Self::TimeToLiveOver { expired } => write!(f, "its time to live was over at {expired}"),
+            Self::OverThreshold { threshold } => write!(f, "over the threshold of {threshold} pods that have ended"),
+        }
+    }
+}
+
+impl fmt::Display for LimitBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Workload => "the workload's own",
+            Self::Policy => "the policy's",
+            Self::Helm => "Helm's default",
+        })
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster { uid } => write!(f, "the cluster's kube-system has the uid {uid}"),
+            Self::Owner { owner } => write!(f, "{owner} is at generation {}", owner.generation),
+            Self::Unchanged { object } => write!(f, "it is at resourceVersion {}", object.resource_version),
+            Self::NotLive { names } => write!(f, "nothing runs {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")),
+            Self::Deployed { object } => write!(f, "{object} is deployed"),
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Total { part, objects, json_bytes } => write!(f, "{part}: {objects} objects, {json_bytes} bytes of JSON"),
+            Self::RollbackLost { owner, revisions } => write!(f, "{owner}: no rollback any more to revision {}", listed(revisions)),
+            Self::HelmRollbackLost { release, revisions } => write!(f, "release {release}: no rollback any more to revision {}", listed(revisions)),
+            Self::NoLongerUsed { namespace, what, last } => {
+                write!(f, "{what} in namespace {namespace} was used last by {}, which goes", last.name)
+            }
+        }
+    }
+}
+
+fn listed(revisions: &[i64]) -> String {
+    revisions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReplicaSets => "ReplicaSets",
+            Self::ControllerRevisions => "ControllerRevisions",
+            Self::CronJobs => "Jobs of CronJobs",
+            Self::JobTtl => "Jobs with a time to live",
+            Self::UnownedJobs => "Jobs of nobody",
+            Self::Pods => "Pods",
+            Self::Helm => "records of Helm",
+            Self::Events => "Events",
+        })
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+        })
+    }
+}

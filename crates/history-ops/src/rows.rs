@@ -1,0 +1,127 @@
+//! What was seen of a cluster's history: plain rows, read from a dump or from a live cluster.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::kind::controller_revision::{ControllerRevision, DaemonSet, StatefulSet};
+use crate::kind::cron_job::{CronJob, Job};
+use crate::kind::deployment::{Deployment, ReplicaSet};
+use crate::kind::helm::HelmRecord;
+use crate::kind::pod_gc::Pod;
+use crate::object::{Meta, OwnerRef};
+
+/// What a workload is, beside its own fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnerMeta {
+    /// Who it is, at which generation.
+    pub owner: Arc<OwnerRef>,
+    /// Whether it is being deleted: the garbage collector has the rest.
+    pub deleting: bool,
+    /// Whether it asks that its history stays.
+    pub opted_out: bool,
+}
+
+/// The history of a cluster, as it was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HistorySeen {
+    /// The uid of the namespace `kube-system`, which tells clusters apart. A plan without it cannot be applied.
+    pub cluster: Option<Arc<str>>,
+    /// Deployments.
+    pub deployments: Vec<Deployment>,
+    /// ReplicaSets, whoever controls them.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
+    /// ControllerRevisions, whoever controls them.
+    pub controller_revisions: Vec<ControllerRevision>,
+    /// CronJobs.
+    pub cron_jobs: Vec<CronJob>,
+    /// Jobs, whoever controls them.
+    pub jobs: Vec<Job>,
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Records of Helm.
+    pub helm: Vec<HelmRecord>,
+    /// Events.
+    pub events: Vec<Event>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+}
+
+/// An Event. Nothing controls it; the API server drops it after `--event-ttl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Who it is.
+    pub meta: Meta,
+    /// When it happened last: the newest of `lastTimestamp`, `series.lastObservedTime`, `eventTime` and the creation.
+    pub last: Option<Timestamp>,
+}
+
+/// An object that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unread {
+    /// Which: its kind and name where it has them, and its place in the list.
+    pub place: String,
+    /// Why.
+    pub problem: UnreadProblem,
+}
+
+/// Why an object could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "unread")]
+#[non_exhaustive]
+pub enum UnreadProblem {
+    /// Nothing here knows this kind.
+    #[error("kind {kind} ({api_version}) holds no history that is known here; leave it out of the dump")]
+    UnknownKind {
+        /// `apiVersion`.
+        api_version: String,
+        /// `kind`.
+        kind: String,
+    },
+    /// A field is missing without which nothing can be decided or guarded.
+    #[error("{field} is missing: dump the whole object, with `kubectl get … -o json`")]
+    Missing {
+        /// Its path.
+        field: String,
+    },
+    /// A field has the wrong type.
+    #[error("{problem}")]
+    Invalid {
+        /// Where and what.
+        problem: String,
+    },
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl HistorySeen {
+    /// Adds what another look has seen, a page for example.
+    pub fn append(&mut self, mut other: Self) {
+        self.cluster = self.cluster.take().or(other.cluster);
+        self.deployments.append(&mut other.deployments);
+        self.replica_sets.append(&mut other.replica_sets);
+        self.stateful_sets.append(&mut other.stateful_sets);
+        self.daemon_sets.append(&mut other.daemon_sets);
+        self.controller_revisions.append(&mut other.controller_revisions);
+        self.cron_jobs.append(&mut other.cron_jobs);
+        self.jobs.append(&mut other.jobs);
+        self.pods.append(&mut other.pods);
+        self.helm.append(&mut other.helm);
+        self.events.append(&mut other.events);
+        self.unread.append(&mut other.unread);
+    }
+}
