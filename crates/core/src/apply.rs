@@ -1,6 +1,10 @@
-//! The one loop that carries out a plan.
+//! The one loop that carries out a plan, and the same in several lanes for steps that do not depend on each other.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use crate::plan::{Domain, Outcome, Plan, Report, Reported, Step};
 
@@ -75,6 +79,83 @@ where
         steps.push(Reported { target: step.target.clone(), action: step.action.clone(), outcome });
     }
     Report { subject: plan.subject.clone(), steps, held: plan.held.clone() }
+}
+
+/// Carries out `plan` as [`apply`] does, with several sites at once: each takes the next step that nobody has taken. Only for plans whose steps do not depend
+/// on each other; no step is told what the others have done.
+///
+/// After `most_failures` failures, or an outcome after which the domain does not go on, no further step is begun; those under way end. Steps are begun in
+/// the plan's order. With no site nothing is reached.
+pub async fn apply_in_lanes<D, S, O>(plan: &Plan<D>, sites: &mut [S], most_failures: usize, observer: O) -> Report<D>
+where
+    D: Domain,
+    S: Site<D> + Send,
+    O: FnMut(Event<'_, D>) + Send,
+{
+    let board = Board {
+        next: AtomicUsize::new(0),
+        failures: AtomicUsize::new(0),
+        most_failures,
+        observer: Mutex::new(observer),
+        outcomes: Mutex::new(Vec::new()),
+    };
+    let mut lanes: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
+    for site in sites {
+        lanes.push(Box::pin(lane(plan, site, &board)));
+    }
+    poll_fn(|context| {
+        lanes.retain_mut(|lane| lane.as_mut().poll(context).is_pending());
+        if lanes.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    drop(lanes);
+    let mut outcomes = board.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_unstable_by_key(|(index, _)| *index);
+    let mut outcomes = outcomes.into_iter().peekable();
+    let mut outcome = |index: usize| outcomes.next_if(|(done, _)| *done == index).map_or(Outcome::NotReached, |(_, outcome)| outcome);
+    let reported = |(index, step): (usize, &Step<D>)| Reported { target: step.target.clone(), action: step.action.clone(), outcome: outcome(index) };
+    let steps = plan.steps.iter().enumerate().map(reported).collect();
+    Report { subject: plan.subject.clone(), steps, held: plan.held.clone() }
+}
+
+/// What the lanes share.
+struct Board<D: Domain, O> {
+    next: AtomicUsize,
+    failures: AtomicUsize,
+    most_failures: usize,
+    observer: Mutex<O>,
+    outcomes: Mutex<Vec<(usize, Outcome<D>)>>,
+}
+
+impl<D: Domain, O> Board<D, O> {
+    /// An observer that panics ends its own lane; the others go on.
+    fn observer(&self) -> MutexGuard<'_, O> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, index: usize, outcome: Outcome<D>) {
+        let goes_on = match &outcome {
+            Outcome::Done { .. } | Outcome::NotReached => true,
+            Outcome::Refused { .. } => D::goes_on_after(&outcome),
+            Outcome::Failed { .. } => self.failures.fetch_add(1, Ordering::Relaxed) + 1 < self.most_failures && D::goes_on_after(&outcome),
+        };
+        if !goes_on {
+            self.next.store(usize::MAX / 2, Ordering::Relaxed);
+        }
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
+    }
+}
+
+async fn lane<D: Domain, S: Site<D>, O: FnMut(Event<'_, D>) + Send>(plan: &Plan<D>, site: &mut S, board: &Board<D, O>) {
+    loop {
+        let index = board.next.fetch_add(1, Ordering::Relaxed);
+        let Some(step) = plan.steps.get(index) else { return };
+        (*board.observer())(Event::Begun { index, step });
+        let mut progress = |message| (*board.observer())(Event::Progress { index, message });
+        let outcome = take(step, site, &[], &mut progress).await;
+        (*board.observer())(Event::Ended { index, outcome: &outcome });
+        board.note(index, outcome);
+    }
 }
 
 async fn take<D: Domain, S: Site<D>>(step: &Step<D>, site: &mut S, acted: &[D::Action], progress: &mut (dyn FnMut(String) + Send)) -> Outcome<D> {
@@ -212,6 +293,34 @@ mod tests {
             Poll::Pending => panic!("nothing in this room waits"),
         };
         (report, heard)
+    }
+
+    fn run_in_lanes(plan: &Plan<Lamps>, rooms: &mut [Room], most_failures: usize) -> (Report<Lamps>, usize) {
+        let mut begun = 0;
+        let observer = |event: Event<'_, Lamps>| begun += usize::from(matches!(event, Event::Begun { .. }));
+        let report = match pin!(apply_in_lanes(plan, rooms, most_failures, observer)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(report) => report,
+            Poll::Pending => panic!("nothing in these rooms waits"),
+        };
+        (report, begun)
+    }
+
+    #[test]
+    fn lanes_do_every_step_once_and_report_in_the_plans_order() {
+        let mut rooms = [room(&["mains"]), room(&["mains"])];
+        let (report, begun) = run_in_lanes(&plan(), &mut rooms, 1);
+        assert_eq!((report.is_done(), report.acted(), begun), (true, 3, 3));
+        assert_eq!(rooms.iter().map(|room| room.looks).sum::<usize>(), 3);
+        assert_eq!(report.steps.iter().map(|step| step.target.as_str()).collect::<Vec<_>>(), ["lamp a", "lamp b", "lamp c"]);
+    }
+
+    #[test]
+    fn lanes_begin_nothing_after_too_many_failures() {
+        let broken = || Room { breaks_at: Some("a"), ..room(&["mains"]) };
+        let (report, begun) = run_in_lanes(&plan(), &mut [broken()], 1);
+        assert_eq!((begun, report.steps[1].outcome.to_string().as_str()), (1, "not reached"));
+        let (report, begun) = run_in_lanes(&plan(), &mut [], 1);
+        assert_eq!((begun, report.acted()), (0, 0));
     }
 
     #[test]

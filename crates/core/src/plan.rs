@@ -30,7 +30,7 @@ pub trait Domain: Clone + Debug + PartialEq + Send + Sync {
     /// Why an action or an observation failed.
     type Failure: Noun;
     /// What is seen right before a step.
-    type Seen;
+    type Seen: Send;
 
     /// Whether the effect of `action` already holds, so that nothing is left to do.
     /// `acted` are the actions that this run has carried out before.

@@ -26,4 +26,40 @@ pub enum Error {
         /// What was expected; nothing of the content.
         problem: String,
     },
+    /// A kubeconfig cannot be used.
+    #[error("the kubeconfig {path} cannot be used: {problem}")]
+    Kubeconfig {
+        /// Where it is, or `in-cluster or default`.
+        path: String,
+        /// Why; nothing of its secrets.
+        problem: String,
+    },
+    /// The API server cannot be reached, or fails.
+    #[error("the API server: {problem}")]
+    Api {
+        /// What it said.
+        problem: String,
+    },
+    /// The journal cannot be used.
+    #[error("the journal {path} cannot be used: {problem}")]
+    Journal {
+        /// Its file.
+        path: String,
+        /// Why.
+        problem: String,
+    },
+    /// Another process works with the journal.
+    #[error("the journal {path} is in use by another process: wait for it")]
+    JournalBusy {
+        /// Its file.
+        path: String,
+    },
+    /// The journal is of another cluster.
+    #[error("the journal {path} is of the cluster {cluster}: give each cluster its own")]
+    JournalOfAnother {
+        /// Its file.
+        path: String,
+        /// The uid of its `kube-system`.
+        cluster: String,
+    },
 }

@@ -13,10 +13,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything is a pure function of its arguments.
+//! Everything but `live` is a pure function of its arguments.
 
 pub mod error;
 pub mod kind;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod object;
 pub mod plan;
 pub mod policy;

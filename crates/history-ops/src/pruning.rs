@@ -248,6 +248,9 @@ pub enum Reason {
         /// Whose.
         owner: Arc<OwnerRef>,
     },
+    /// No pod was seen at all, so that nobody knows which revisions they run.
+    #[error("no pod was seen, so that nothing tells which revisions run: dump the pods too, or grant `list`")]
+    PodsNotSeen,
     /// It is the record that is deployed.
     #[error("it is the deployed release")]
     Deployed,
@@ -429,6 +432,7 @@ impl Domain for Pruning {
             | Reason::NoFinishTime
             | Reason::Unread { .. }
             | Reason::UnknownCluster
+            | Reason::PodsNotSeen
             | Reason::OwnerNotSeen { .. }
             | Reason::Pending { .. }
             | Reason::BlastRadius { .. } => true,
@@ -537,7 +541,7 @@ impl fmt::Display for Notice {
             Self::RollbackLost { owner, revisions } => write!(f, "{owner}: no rollback any more to revision {}", listed(revisions)),
             Self::HelmRollbackLost { release, revisions } => write!(f, "release {release}: no rollback any more to revision {}", listed(revisions)),
             Self::NoLongerUsed { namespace, what, last } => {
-                write!(f, "{what} in namespace {namespace} was used last by {}, which goes", last.name)
+                write!(f, "{what} in namespace {namespace} was used last, as far as was seen, by {}, which goes", last.name)
             }
         }
     }

@@ -72,11 +72,28 @@ impl HistorySeen {
             self.add(raw, None, String::new());
             return Ok(ListMeta::default());
         };
+        self.add_items(items, list.kind.as_deref(), list.api_version.as_deref());
+        Ok(list.metadata.unwrap_or_default())
+    }
+
+    fn add_items(&mut self, items: Vec<&RawValue>, kind: Option<&str>, api_version: Option<&str>) {
         // `ReplicaSetList` of `apps/v1`: its items are ReplicaSets and do not say so.
-        let kind = list.kind.as_deref().and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
-        let of_list = kind.zip(list.api_version.as_deref());
+        let kind = kind.and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
+        let of_list = kind.zip(api_version);
         for (index, raw) in items.into_iter().enumerate() {
             self.add(raw, of_list, format!("items[{index}]"));
+        }
+    }
+
+    /// As [`Self::add_page`], of a list whose items are of this kind whatever they say: a list of metadata calls them all `PartialObjectMetadata`.
+    ///
+    /// # Errors
+    /// [`Error::NotADump`]: no JSON, or no list.
+    pub fn add_page_of(&mut self, json: &[u8], kind: &str, api_version: &str) -> Result<ListMeta, Error> {
+        let list: List<'_> = serde_json::from_slice(json).map_err(|error| not_a_dump(&error))?;
+        let items = list.items.unwrap_or_default();
+        for (index, raw) in items.into_iter().enumerate() {
+            self.add(raw, Some((kind, api_version)), format!("items[{index}]"));
         }
         Ok(list.metadata.unwrap_or_default())
     }

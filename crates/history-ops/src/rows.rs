@@ -94,6 +94,9 @@ pub enum UnreadProblem {
         /// Its path.
         field: String,
     },
+    /// The user may not list these.
+    #[error("this user may not list them: grant `list`, or leave this part out")]
+    Forbidden,
     /// A field has the wrong type.
     #[error("{problem}")]
     Invalid {

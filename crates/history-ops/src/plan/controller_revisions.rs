@@ -33,6 +33,11 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             },
         }
     }
+    if seen.pods.is_empty() {
+        let unseen = revisions.into_values().flatten().map(|one| &one.meta);
+        draft.keep_all(unseen, &Reason::PodsNotSeen);
+        return;
+    }
     let running = running(draft);
     let none = BTreeSet::new();
     let live = |owner: &OwnerRef| running.get(owner.uid.as_str()).unwrap_or(&none);

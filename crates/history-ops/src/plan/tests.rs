@@ -82,7 +82,7 @@ fn a_rolled_deployment_loses_what_is_over_its_limit_and_every_object_has_its_lin
     for line in [
         "plan: pruning of history in cluster cluster-1",
         "  notice: Deployment shop/web: no rollback any more to revision 1, 2",
-        "  notice: ConfigMap v1 in namespace shop was used last by web-1, which goes",
+        "  notice: ConfigMap v1 in namespace shop was used last, as far as was seen, by web-1, which goes",
         "  before each step: only if the cluster's kube-system has the uid cluster-1; Deployment shop/web is at generation 1",
         "  1. ReplicaSet shop/web-1: delete revision 1: over the limit of 2 (the workload's own)",
         "       only if it is at resourceVersion 7",
@@ -251,6 +251,13 @@ fn a_stateful_set_keeps_what_its_status_and_its_pods_name() {
     let mut unseen = stateful(0);
     unseen[0]["metadata"]["generation"] = json!(2);
     assert!(of(unseen, &policy()).is_blocked());
+}
+
+#[test]
+fn without_any_pod_nobody_knows_which_revisions_run() {
+    let plan = of(stateful(0), &policy());
+    assert!(plan.is_empty() && plan.is_blocked());
+    assert!(held(&plan, "db-1")[0].starts_with("no pod was seen"));
 }
 
 #[test]

@@ -27,8 +27,8 @@ type Unreadable = (String, UnreadProblem);
 
 pub(super) fn add(seen: &mut HistorySeen, raw: &RawValue, of_list: Option<(&str, &str)>) -> Result<(), Unreadable> {
     let head: Head<'_> = serde_json::from_str(raw.get()).map_err(|error| (String::new(), invalid(&error)))?;
-    let kind = head.kind.as_deref().or(of_list.map(|(kind, _)| kind)).unwrap_or_default().to_owned();
-    let api_version = head.api_version.as_deref().or(of_list.map(|(_, api_version)| api_version)).unwrap_or_default().to_owned();
+    let own = head.kind.as_deref().filter(|kind| *kind != "PartialObjectMetadata").zip(head.api_version.as_deref());
+    let (kind, api_version) = own.or(of_list).map(|(kind, api_version)| (kind.to_owned(), api_version.to_owned())).unwrap_or_default();
     let metadata = head.metadata.unwrap_or_default();
     let name = [Some(kind.as_str()), metadata.namespace.as_deref(), metadata.name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     let name = match name.as_slice() {

@@ -1,0 +1,226 @@
+//! The hands: looks at one object, backs it up, deletes it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use trimtab_core::apply::Site;
+use trimtab_core::plan::Step;
+
+use crate::object::{Kind, ObjectRef, OwnerRef};
+use crate::pruning::{Delete, Failure, Guard, Pruning, Seen};
+
+use super::api::{Api, METADATA, METADATA_LIST, Reply, WHOLE, collection, encoded};
+use super::journal::Journal;
+use super::pace::{Limiter, Pace};
+
+/// What the lanes share.
+pub(super) struct Shared {
+    api: Api,
+    /// None in a dry run.
+    journal: Option<Journal>,
+    limiter: Limiter,
+    cluster: OnceCell<String>,
+    /// What this user may not delete, and where: it is not asked again.
+    forbidden: Mutex<HashSet<(Kind, String)>>,
+}
+
+/// One lane's hands.
+pub(super) struct Hands {
+    shared: Arc<Shared>,
+    /// What the last look found, whole.
+    found: Option<String>,
+}
+
+impl Shared {
+    pub(super) fn new(api: Api, journal: Option<Journal>, pace: &Pace) -> Arc<Self> {
+        Arc::new(Self { api, journal, limiter: Limiter::new(pace), cluster: OnceCell::new(), forbidden: Mutex::default() })
+    }
+
+    /// The cluster's identity, asked for once: a connection does not change clusters.
+    async fn cluster(&self) -> Result<String, Failure> {
+        let ask = || async {
+            let what = "namespace kube-system";
+            let found = optional(self.api.get("/api/v1/namespaces/kube-system", METADATA).await, what)?;
+            let text = found.ok_or_else(|| Failure::Api { problem: format!("it has no {what}") })?;
+            let uid = parsed(&text)?["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            self.journal.as_ref().map_or(Ok(()), |journal| journal.belongs_to(&uid)).map_err(|error| self.unkept(&error))?;
+            Ok(uid)
+        };
+        self.cluster.get_or_try_init(ask).await.cloned()
+    }
+
+    fn unkept(&self, error: &crate::Error) -> Failure {
+        let path = self.journal.as_ref().map(|journal| journal.path().display().to_string()).unwrap_or_default();
+        Failure::Backup { path, problem: error.to_string() }
+    }
+}
+
+impl Hands {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), found: None }
+    }
+
+    /// Uid and version of the object; none where it is gone or going.
+    async fn object(&mut self, object: &ObjectRef) -> Result<Option<(String, String)>, Failure> {
+        if self.shared.journal.as_ref().is_some_and(|journal| journal.is_deleted(&object.uid)) {
+            return Ok(None);
+        }
+        let reply = self.shared.api.get(&path(object), WHOLE).await;
+        if matches!(reply, Reply::Forbidden) {
+            return Err(forbidden("get", object));
+        }
+        let Some(text) = optional(reply, &object.to_string())? else { return Ok(None) };
+        let metadata = parsed(&text)?["metadata"].take();
+        self.found = Some(text);
+        if !metadata["deletionTimestamp"].is_null() {
+            return Ok(None);
+        }
+        let field = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
+        Ok(Some((field("uid"), field("resourceVersion"))))
+    }
+
+    /// Uid and generation of the owner, and the revisions that its status names.
+    async fn owner(&self, owner: &OwnerRef) -> Result<(Option<(String, i64)>, BTreeSet<String>), Failure> {
+        let path = format!("{}/{}", collection(owner.kind.api_version(), Some(&owner.namespace), owner.kind.plural()), encoded(&owner.name));
+        let Some(text) = optional(self.shared.api.get(&path, WHOLE).await, &owner.to_string())? else { return Ok((None, BTreeSet::new())) };
+        let object = parsed(&text)?;
+        let metadata = &object["metadata"];
+        let seen = (metadata["uid"].as_str().unwrap_or_default().to_owned(), metadata["generation"].as_i64().unwrap_or(0));
+        let named = ["currentRevision", "updateRevision"].iter().filter_map(|field| object["status"][*field].as_str().map(str::to_owned));
+        Ok((Some(seen), named.collect()))
+    }
+
+    /// Which of these revisions the owner's pods run.
+    async fn running(&self, owner: &OwnerRef, names: &BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
+        let values = names.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let selector = encoded(&format!("controller-revision-hash in ({values})"));
+        let path = format!("{}?labelSelector={selector}", collection("v1", Some(&owner.namespace), "pods"));
+        let found = optional(self.shared.api.get(&path, METADATA_LIST).await, "the list of pods")?;
+        let list = parsed(&found.ok_or_else(|| Failure::Api { problem: "it has no pods".to_owned() })?)?;
+        let is_its = |pod: &&Value| pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|by| by["uid"] == json!(owner.uid));
+        let label = |pod: &Value| pod["metadata"]["labels"]["controller-revision-hash"].as_str().map(str::to_owned);
+        Ok(list["items"].as_array().into_iter().flatten().filter(is_its).filter_map(label).collect())
+    }
+
+    /// The uid of a record of Helm, if it is there and `deployed`.
+    async fn deployed(&self, object: &ObjectRef) -> Result<Option<String>, Failure> {
+        let Some(text) = optional(self.shared.api.get(&path(object), METADATA).await, &object.to_string())? else { return Ok(None) };
+        let found = parsed(&text)?;
+        let labels = &found["metadata"]["labels"];
+        let status = labels["status"].as_str().or(labels["STATUS"].as_str()).unwrap_or_default();
+        Ok(found["metadata"]["uid"].as_str().filter(|_| status.eq_ignore_ascii_case("deployed")).map(str::to_owned))
+    }
+
+    /// Whether an object is there still, after a deletion that was not answered.
+    async fn is_gone(&mut self, object: &ObjectRef) -> bool {
+        self.object(object).await.is_ok_and(|seen| seen.is_none_or(|(uid, _)| uid != object.uid))
+    }
+
+    fn back_up(&self, object: &ObjectRef) -> Result<(), Failure> {
+        let Some(journal) = &self.shared.journal else { return Ok(()) };
+        let found = self.found.as_ref().ok_or_else(|| Failure::Api { problem: format!("{object} was not seen before its deletion") })?;
+        journal.back_up(&object.uid, found).map_err(|error| self.shared.unkept(&error))
+    }
+
+    fn confirm(&self, object: &ObjectRef) -> Result<(), Failure> {
+        let Some(journal) = &self.shared.journal else { return Ok(()) };
+        journal.confirm(&object.uid).map_err(|error| self.shared.unkept(&error))
+    }
+
+    fn options(&self, action: &Delete) -> Value {
+        let object = &action.object;
+        let mut options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": action.propagation,
+            "preconditions": {"uid": object.uid, "resourceVersion": object.resource_version},
+        });
+        if object.kind == Kind::Pod {
+            // It has ended; as its collector has it.
+            options["gracePeriodSeconds"] = json!(0);
+        }
+        if self.shared.journal.is_none() {
+            options["dryRun"] = json!(["All"]);
+        }
+        options
+    }
+}
+
+impl Site<Pruning> for Hands {
+    async fn look(&mut self, step: &Step<Pruning>, _progress: &mut (dyn FnMut(String) + Send)) -> Result<Seen, Failure> {
+        self.found = None;
+        let cluster = self.shared.cluster().await?;
+        let object = self.object(&step.action.object).await?;
+        let mut seen = Seen { cluster, object, owner: None, live: BTreeSet::new(), deployed: None };
+        if seen.object.as_ref().is_none_or(|(uid, _)| *uid != step.action.object.uid) {
+            return Ok(seen);
+        }
+        for guard in &step.guards {
+            match guard {
+                Guard::Owner { owner } => {
+                    let (found, mut named) = self.owner(owner).await?;
+                    seen.owner = found;
+                    seen.live.append(&mut named);
+                }
+                Guard::Deployed { object } => seen.deployed = self.deployed(object).await?,
+                Guard::NotLive { .. } | Guard::Cluster { .. } | Guard::Unchanged { .. } => {}
+            }
+        }
+        let names = step.guards.iter().find_map(|guard| if let Guard::NotLive { names } = guard { Some(names) } else { None });
+        if let (Some(names), Some(owner)) = (names, &step.action.owner) {
+            seen.live.append(&mut self.running(owner, names).await?);
+        }
+        Ok(seen)
+    }
+
+    async fn act(&mut self, action: &Delete, _progress: &mut (dyn FnMut(String) + Send)) -> Result<(), Failure> {
+        let object = &action.object;
+        let place = (object.kind, object.namespace.clone());
+        if self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
+            return Err(forbidden("delete", object));
+        }
+        self.shared.limiter.pass().await;
+        self.back_up(object)?;
+        match self.shared.api.delete(&path(object), &self.options(action)).await {
+            Reply::Ok(_) | Reply::NotFound => self.confirm(object),
+            Reply::Conflict => Err(Failure::Conflict),
+            Reply::Denied(problem) => Err(Failure::Denied { problem }),
+            Reply::Forbidden => {
+                self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+                Err(forbidden("delete", object))
+            }
+            Reply::NoAnswer(_) if self.shared.journal.is_some() && self.is_gone(object).await => self.confirm(object),
+            other @ (Reply::Expired(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(failure(other, &object.to_string())),
+        }
+    }
+}
+
+/// What is there, or that nothing is.
+fn optional(reply: Reply, what: &str) -> Result<Option<String>, Failure> {
+    match reply {
+        Reply::Ok(text) => Ok(Some(text)),
+        Reply::NotFound => Ok(None),
+        other @ (Reply::Conflict | Reply::Forbidden | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => {
+            Err(failure(other, what))
+        }
+    }
+}
+
+fn path(object: &ObjectRef) -> String {
+    format!("{}/{}", collection(object.kind.api_version(), Some(&object.namespace), object.kind.plural()), encoded(&object.name))
+}
+
+fn parsed(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|error| Failure::Api { problem: format!("it answered no JSON: line {}", error.line()) })
+}
+
+fn forbidden(verb: &str, object: &ObjectRef) -> Failure {
+    Failure::Forbidden { verb: verb.to_owned(), kind: object.kind, namespace: Some(object.namespace.clone()) }
+}
+
+fn failure(reply: Reply, what: &str) -> Failure {
+    let crate::Error::Api { problem } = super::observe::failed(reply) else { return Failure::Api { problem: what.to_owned() } };
+    Failure::Api { problem: format!("{what}: {problem}") }
+}

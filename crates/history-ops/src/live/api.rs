@@ -1,0 +1,172 @@
+//! Requests to the API server, and what its answers mean.
+
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use kube::Client;
+use kube::client::Body;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// How often a request is sent that the server is too busy for; it was not carried out.
+const BUSY_TRIES: u32 = 20;
+/// How long it is waited for at most, where the server asks for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+pub(super) struct Api {
+    client: Client,
+}
+
+/// An answer.
+pub(super) enum Reply {
+    Ok(String),
+    NotFound,
+    Conflict,
+    /// The user may not.
+    Forbidden,
+    /// The list's token is too old; with the one to go on with, inconsistently, where there is one.
+    Expired(Option<String>),
+    /// Admission said no.
+    Denied(String),
+    /// Anything else that the server said.
+    Failed(String),
+    /// There was no answer: whether it was carried out is not known.
+    NoAnswer(String),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    reason: String,
+    message: String,
+    metadata: Option<StatusMeta>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct StatusMeta {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+/// Only what every object has.
+pub(super) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+pub(super) const WHOLE: &str = "application/json";
+
+impl Api {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub(super) async fn get(&self, path: &str, accept: &str) -> Reply {
+        self.send(&Method::GET, path, accept, None).await
+    }
+
+    pub(super) async fn delete(&self, path: &str, options: &Value) -> Reply {
+        self.send(&Method::DELETE, path, WHOLE, Some(options)).await
+    }
+
+    /// Sends a request, again while the server is too busy for it.
+    async fn send(&self, method: &Method, path: &str, accept: &str, body: Option<&Value>) -> Reply {
+        for tried in 1.. {
+            let (code, retry_after, text) = match self.once(method, path, accept, body).await {
+                Ok(answer) => answer,
+                Err(problem) => return Reply::NoAnswer(problem),
+            };
+            if code == StatusCode::TOO_MANY_REQUESTS && tried < BUSY_TRIES {
+                tokio::time::sleep(retry_after.min(LONGEST_WAIT)).await;
+                continue;
+            }
+            return understood(code, text);
+        }
+        Reply::NoAnswer("it was never asked".to_owned())
+    }
+
+    async fn once(&self, method: &Method, path: &str, accept: &str, body: Option<&Value>) -> Result<(StatusCode, Duration, String), String> {
+        let request = Request::builder().method(method).uri(path).header(http::header::ACCEPT, accept);
+        let request = match body {
+            Some(body) => request.header(http::header::CONTENT_TYPE, WHOLE).body(Body::from(body.to_string().into_bytes())),
+            None => request.body(Body::empty()),
+        };
+        let request = request.map_err(|error| error.to_string())?;
+        let answer = self.client.send(request).await.map_err(|error| problem(&error))?;
+        let code = answer.status();
+        let after = answer.headers().get(http::header::RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(|after| after.parse().ok());
+        let bytes = answer.into_body().collect_bytes().await.map_err(|error| problem(&error))?;
+        let text = String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?;
+        Ok((code, Duration::from_secs(after.unwrap_or(1)), text))
+    }
+}
+
+/// With its causes: "connection refused" stands at the bottom.
+fn problem(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn understood(code: StatusCode, text: String) -> Reply {
+    if code.is_success() {
+        return Reply::Ok(text);
+    }
+    let status: Status = serde_json::from_str(&text).unwrap_or_default();
+    let said = if status.message.is_empty() { code.to_string() } else { status.message };
+    match code {
+        StatusCode::NOT_FOUND => Reply::NotFound,
+        StatusCode::CONFLICT => Reply::Conflict,
+        StatusCode::GONE => Reply::Expired(status.metadata.and_then(|metadata| metadata.next).filter(|next| !next.is_empty())),
+        // What the authorizer says names the user; what admission says does not.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if said.contains(" cannot ") || status.reason == "Unauthorized" => Reply::Forbidden,
+        StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Reply::Denied(said),
+        _ => Reply::Failed(said),
+    }
+}
+
+/// The text of a query's value.
+pub(super) fn encoded(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// The path of a collection.
+pub(super) fn collection(api_version: &str, namespace: Option<&str>, plural: &str) -> String {
+    let root = if api_version.contains('/') { "/apis" } else { "/api" };
+    let namespace = namespace.map(|namespace| format!("/namespaces/{}", encoded(namespace))).unwrap_or_default();
+    format!("{root}/{api_version}{namespace}/{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_api() {
+        assert_eq!(collection("v1", None, "pods"), "/api/v1/pods");
+        assert_eq!(collection("apps/v1", Some("shop"), "replicasets"), "/apis/apps/v1/namespaces/shop/replicasets");
+        assert_eq!(encoded("owner=helm,a b"), "owner%3Dhelm%2Ca%20b");
+    }
+
+    #[test]
+    fn the_authorizers_no_is_told_from_admissions() {
+        let status = |message: &str| serde_json::json!({"kind": "Status", "reason": "Forbidden", "message": message}).to_string();
+        let user = status(r#"secrets "x" is forbidden: User "reader" cannot delete resource "secrets" in API group "" in the namespace "shop""#);
+        assert!(matches!(understood(StatusCode::FORBIDDEN, user), Reply::Forbidden));
+        let policy = status(r#"admission webhook "guard.example.com" denied the request: kept"#);
+        assert!(matches!(understood(StatusCode::FORBIDDEN, policy), Reply::Denied(_)));
+    }
+
+    #[test]
+    fn a_token_that_is_too_old_comes_with_one_to_go_on_with() {
+        let text = r#"{"kind": "Status", "code": 410, "reason": "Expired", "metadata": {"continue": "abc"}}"#;
+        assert!(matches!(understood(StatusCode::GONE, text.to_owned()), Reply::Expired(Some(next)) if next == "abc"));
+    }
+}
