@@ -226,6 +226,12 @@ impl Cluster {
         status[0]["Status"]["header"]["revision"].as_i64().expect("a revision")
     }
 
+    /// Compacts everything before the newest revision, so that what pages through an older one is told that it is gone.
+    pub fn compact(&self) {
+        let revision = self.revision(0).to_string();
+        succeeded(&self.etcdctl_at(&self.endpoints()[0], &["compact", &revision])).unwrap_or_else(|why| panic!("{why}"));
+    }
+
     /// Starts one member, also again after it was ended, with the arguments of the cluster.
     pub fn start_member(&mut self, index: usize) {
         watch::this_test();

@@ -9,6 +9,8 @@ pub mod etcd;
 pub mod fill;
 pub mod generate;
 #[cfg(feature = "live")]
+pub mod helm;
+#[cfg(feature = "live")]
 pub mod kubeadm;
 pub mod oracle;
 #[cfg(feature = "live")]
@@ -16,6 +18,8 @@ pub mod pki;
 pub mod random;
 #[cfg(feature = "live")]
 pub mod s3;
+#[cfg(feature = "live")]
+mod server;
 pub mod testbed;
 pub mod topics;
 pub mod vectors;
@@ -23,3 +27,5 @@ pub mod vectors;
 pub mod wait;
 #[cfg(feature = "live")]
 pub mod watch;
+#[cfg(feature = "live")]
+pub mod workloads;
