@@ -185,6 +185,8 @@ impl Site<Pruning> for Hands {
         self.back_up(object)?;
         match self.shared.api.delete(&path(object), &self.options(action)).await {
             Reply::Ok(_) | Reply::NotFound => self.confirm(object),
+            // A deletion that runs already (Foreground) has given the object another version: then nothing is left to be done.
+            Reply::Conflict if self.shared.journal.is_some() && self.is_gone(object).await => self.confirm(object),
             Reply::Conflict => Err(Failure::Conflict),
             Reply::Denied(problem) => Err(Failure::Denied { problem }),
             Reply::Forbidden => {
