@@ -185,15 +185,15 @@ impl Site<Pruning> for Hands {
         self.back_up(object)?;
         match self.shared.api.delete(&path(object), &self.options(action)).await {
             Reply::Ok(_) | Reply::NotFound => self.confirm(object),
-            // A deletion that runs already (Foreground) has given the object another version: then nothing is left to be done.
-            Reply::Conflict if self.shared.journal.is_some() && self.is_gone(object).await => self.confirm(object),
+            // Not answered, or answered with a conflict because it runs already (Foreground gives the object another version): where it is gone or going,
+            // nothing is left to be done.
+            Reply::Conflict | Reply::NoAnswer(_) if self.shared.journal.is_some() && self.is_gone(object).await => self.confirm(object),
             Reply::Conflict => Err(Failure::Conflict),
             Reply::Denied(problem) => Err(Failure::Denied { problem }),
             Reply::Forbidden => {
                 self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
                 Err(forbidden("delete", object))
             }
-            Reply::NoAnswer(_) if self.shared.journal.is_some() && self.is_gone(object).await => self.confirm(object),
             other @ (Reply::Expired(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(failure(other, &object.to_string())),
         }
     }

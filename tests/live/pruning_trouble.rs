@@ -1,0 +1,323 @@
+//! What stands in the way of pruning on a real API server: another cluster, owners and objects that change, users with few rights, admission, a busy server,
+//! a compaction between two pages, a process that is killed.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use trimtab_history_ops::live::{Cluster as Pruned, Journal, Pace};
+use trimtab_history_ops::policy::{Part, Policy};
+use trimtab_history_ops::{PruningPlan, plan};
+use trimtab_kit::control_plane::{ControlPlane, DEPLOYMENTS, Object, Options, REPLICA_SETS, SECRETS};
+use trimtab_kit::etcd::{self, Cluster};
+
+const NAMESPACE: &str = "shop";
+
+fn etcd() -> Cluster {
+    Cluster::start(&etcd::Options::new("3.6.16", 1))
+}
+
+async fn plane(cluster: &Cluster, args: &[&str]) -> ControlPlane {
+    let plane = ControlPlane::start_as(cluster, &Options::new().with_args(args).with_audit_of_deletions()).await;
+    plane.create_namespace(NAMESPACE).await;
+    plane
+}
+
+async fn over(mut config: kube::Config) -> Pruned {
+    config.default_retry = false;
+    Pruned::of(kube::Client::try_from(config).unwrap())
+}
+
+fn policy(part: Part, most: u32) -> Policy {
+    Policy { parts: BTreeSet::from([part]), helm_history_max: Some(most), ..Policy::new("1.37.2".parse().unwrap()) }
+}
+
+fn fast() -> Pace {
+    Pace { deletes_per_second: None, lanes: NonZeroUsize::new(4).unwrap(), ..Pace::default() }
+}
+
+/// A record as Helm 3 writes it, but for its payload, which is `bytes` long.
+fn record(release: &str, version: usize, status: &str, bytes: usize) -> Object {
+    let labels = json!({"name": release, "owner": "helm", "status": status, "version": version.to_string(), "modifiedAt": "1764000000"});
+    let fields = json!({"metadata": {"labels": labels}, "type": "helm.sh/release.v1", "stringData": {"release": "x".repeat(bytes)}});
+    Object::new(&SECRETS, NAMESPACE, &format!("sh.helm.release.v1.{release}.v{version}"), fields)
+}
+
+/// `releases` of `versions` records each, the last of which is deployed.
+async fn install(plane: &ControlPlane, releases: usize, versions: usize, bytes: usize) {
+    let all = (0..releases).flat_map(|release| (1..=versions).map(move |version| (release, version)));
+    let status = |version: usize| if version == versions { "deployed" } else { "superseded" };
+    plane.create_many(all.map(|(release, version)| record(&format!("r{release}"), version, status(version), bytes))).await;
+}
+
+async fn planned(cluster: &Pruned, policy: &Policy) -> PruningPlan {
+    let seen = cluster.observe(policy, |_| ()).await.unwrap();
+    plan(&seen, policy, cluster.now()).unwrap()
+}
+
+fn outcomes(report: &trimtab_core::Report<trimtab_history_ops::Pruning>) -> Vec<String> {
+    report.steps.iter().map(|step| step.outcome.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_plan_for_another_cluster_is_refused_whole() {
+    let (one, other) = (etcd(), etcd());
+    let (first, second) = (plane(&one, &[]).await, plane(&other, &[]).await);
+    install(&first, 1, 4, 10).await;
+    install(&second, 1, 4, 10).await;
+    let plan = planned(&over(first.config().await).await, &policy(Part::Helm, 2)).await;
+    assert_eq!(plan.steps.len(), 2);
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let report = over(second.config().await).await.apply(&plan, &journal, &Pace { lanes: NonZeroUsize::MIN, ..fast() }, |_| ()).await;
+    let outcomes = outcomes(&report);
+    assert!(outcomes[0].starts_with("refused: not true that the cluster's kube-system has the uid"), "{report}");
+    assert_eq!(outcomes[1], "not reached");
+    assert_eq!(second.list_in(NAMESPACE, &SECRETS).await.len(), 4);
+}
+
+/// Three old ReplicaSets and a new one, made by hand: no controller runs.
+async fn deployment(plane: &ControlPlane) -> Object {
+    let template = |value: &str| json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": value}]}});
+    let selector = json!({"matchLabels": {"app": "web"}});
+    let spec = json!({"replicas": 0, "revisionHistoryLimit": 1, "selector": selector, "template": template("v4")});
+    let object = Object::new(&DEPLOYMENTS, NAMESPACE, "web", json!({ "spec": spec }));
+    let owner = plane.create(&object).await;
+    let by = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": owner["metadata"]["uid"], "controller": true}]);
+    for revision in 1..=4 {
+        let annotations = json!({"deployment.kubernetes.io/revision": revision.to_string()});
+        let spec = json!({"replicas": 0, "selector": selector, "template": template(&format!("v{revision}"))});
+        let fields = json!({"metadata": {"ownerReferences": by, "annotations": annotations}, "spec": spec});
+        let set = Object::new(&REPLICA_SETS, NAMESPACE, &format!("web-{revision}"), fields);
+        plane.create(&set).await;
+        status(plane, &set).await;
+    }
+    status(plane, &object).await;
+    object
+}
+
+/// What the controller would write: that it has seen the object.
+async fn status(plane: &ControlPlane, object: &Object) {
+    let mut seen = plane.read(object).await;
+    seen["status"] = json!({"observedGeneration": seen["metadata"]["generation"], "replicas": 0});
+    let answer = plane.ask(reqwest::Method::PUT, &format!("{}/status", object.path()), &[], Some(seen)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+async fn annotate(plane: &ControlPlane, object: &Object) {
+    let patch = json!({"metadata": {"annotations": {"seen": "again"}}});
+    let headers = [("Content-Type", "application/merge-patch+json")];
+    let answer = plane.ask(reqwest::Method::PATCH, &object.path(), &headers, Some(patch)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_owner_or_an_object_that_was_changed_since_the_plan_is_left_alone() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    let owner = deployment(&plane).await;
+    let ours = over(plane.config().await).await;
+    let policy = policy(Part::ReplicaSets, 1);
+    let plan = planned(&ours, &policy).await;
+    assert_eq!(plan.steps.iter().map(|step| step.action.object.name.as_str()).collect::<Vec<_>>(), ["web-1", "web-2"]);
+    annotate(&plane, &Object::new(&REPLICA_SETS, NAMESPACE, "web-1", Value::Null)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+    let said = outcomes(&report);
+    assert!(said[0].starts_with("refused: not true that it is at resourceVersion"), "{report}");
+    assert_eq!(said[1], "done");
+    // A change of the Deployment may make another ReplicaSet the new one.
+    let plan = planned(&ours, &policy).await;
+    assert_eq!(plan.steps.len(), 1);
+    let mut scaled = plane.read(&owner).await;
+    scaled["spec"]["minReadySeconds"] = json!(5);
+    assert_eq!(plane.ask(reqwest::Method::PUT, &owner.path(), &[], Some(scaled)).await.status, 200);
+    let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+    assert!(outcomes(&report)[0].contains("it was changed: its generation is 2; plan again"), "{report}");
+    plane.delete(&owner).await;
+    let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+    assert!(outcomes(&report)[0].contains("it is gone, and the garbage collector takes the rest"), "{report}");
+    assert_eq!(plane.names_in(NAMESPACE, &REPLICA_SETS).await, ["web-1", "web-3", "web-4"]);
+}
+
+#[tokio::test]
+async fn a_writer_at_the_same_time_never_loses_what_it_wrote() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 60, 10).await;
+    let ours = over(plane.config().await).await;
+    let plan = planned(&ours, &policy(Part::Helm, 1)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let written = async {
+        // From the end on, so that the two meet.
+        let mut written = Vec::new();
+        for version in (1..60).rev() {
+            let object = Object::new(&SECRETS, NAMESPACE, &format!("sh.helm.release.v1.r0.v{version}"), Value::Null);
+            let patch = json!({"metadata": {"annotations": {"mine": "yes"}}});
+            let headers = [("Content-Type", "application/merge-patch+json")];
+            let answer = plane.ask(reqwest::Method::PATCH, &object.path(), &headers, Some(patch)).await;
+            if answer.status == 200 {
+                written.push(object.name);
+            }
+        }
+        written
+    };
+    let pace = fast();
+    let (report, written) = tokio::join!(ours.apply(&plan, &journal, &pace, |_| ()), written);
+    let left: BTreeSet<String> = plane.names_in(NAMESPACE, &SECRETS).await.into_iter().collect();
+    assert!(!written.is_empty() && report.acted() > 0, "{} written, {} deleted", written.len(), report.acted());
+    assert!(written.iter().all(|name| left.contains(name)), "{report}");
+    assert_eq!(left.len(), written.len() + 1 + (59 - written.len() - report.acted()));
+}
+
+#[tokio::test]
+async fn what_a_user_may_not_do_is_said_once_and_the_rest_is_done() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 6, 10).await;
+    deployment(&plane).await;
+    let user = plane.user("limited");
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "delete"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]);
+    plane.grant(&user, "", &rules).await;
+    let ours = over(user.config().await).await;
+    let parts = BTreeSet::from([Part::Helm, Part::ReplicaSets, Part::Events]);
+    let policy = Policy { parts, ..policy(Part::Helm, 2) };
+    let seen = ours.observe(&policy, |_| ()).await.unwrap();
+    let unread: Vec<String> = seen.unread.iter().map(ToString::to_string).collect();
+    assert!(unread.iter().any(|said| said == "events: this user may not list them: grant `list`, or leave this part out"), "{unread:?}");
+    let plan = plan(&seen, &policy, ours.now()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let report = ours.apply(&plan, &journal, &Pace { lanes: NonZeroUsize::MIN, ..fast() }, |_| ()).await;
+    let said = outcomes(&report);
+    assert_eq!(said.iter().filter(|said| *said == "done").count(), 2, "{report}");
+    assert_eq!(
+        said.iter().filter(|said| said.starts_with("failed: delete Secret is not allowed to this user in namespace shop")).count(),
+        4,
+        "{report}"
+    );
+    let asked = plane.deletions().into_iter().filter(|deletion| deletion.resource == "secrets").count();
+    assert_eq!(asked, 1, "a right that is missing is not asked for again");
+}
+
+#[tokio::test]
+async fn what_admission_refuses_stays_and_the_dry_run_says_so_before() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    plane.refuse_deletions_of("trimtab.example/kept").await;
+    install(&plane, 1, 3, 10).await;
+    let mut kept = record("r1", 1, "superseded", 10);
+    kept.fields["metadata"]["labels"]["trimtab.example/kept"] = json!("");
+    plane.create_all([kept, record("r1", 2, "deployed", 10)]).await;
+    let ours = over(plane.config().await).await;
+    let plan = planned(&ours, &policy(Part::Helm, 1)).await;
+    assert_eq!(plan.steps.len(), 3);
+    let dry = ours.dry_run(&plan, &fast(), |_| ()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    assert_eq!(plane.list_in(NAMESPACE, &SECRETS).await.len(), 5, "a dry run deletes nothing");
+    let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+    for report in [&dry, &report] {
+        let said = outcomes(report);
+        assert!(said[2].starts_with("failed: admission refused it:") && said[2].contains("trimtab.example/kept is kept"), "{report}");
+        assert_eq!(said[..2], ["done", "done"], "{report}");
+    }
+    assert_eq!(plane.list_in(NAMESPACE, &SECRETS).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_busy_is_asked_again() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 2, 12, 10).await;
+    let user = plane.user("throttled");
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "delete"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]);
+    plane.grant(&user, "", &rules).await;
+    plane.throttle(&user).await;
+    let ours = over(user.config().await).await;
+    let plan = planned(&ours, &policy(Part::Helm, 10)).await;
+    assert_eq!(plan.steps.len(), 4);
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let report = ours.apply(&plan, &journal, &Pace { lanes: NonZeroUsize::new(8).unwrap(), ..fast() }, |_| ()).await;
+    assert!(report.is_done(), "{report}");
+}
+
+#[tokio::test]
+async fn a_list_that_expires_between_two_pages_is_read_to_its_end() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &["--watch-cache=false"]).await;
+    install(&plane, 60, 20, 10).await;
+    let ours = over(plane.config().await).await;
+    let mut compacted = false;
+    let seen = ours
+        .observe(&policy(Part::Helm, 10), |page| {
+            if page == "secrets page 1" && !compacted {
+                cluster.compact();
+                compacted = true;
+            }
+        })
+        .await
+        .unwrap();
+    assert!(compacted);
+    assert_eq!(seen.helm.len(), 1200);
+    let names: BTreeSet<&str> = seen.helm.iter().map(|record| record.meta.object.name.as_str()).collect();
+    assert_eq!(names.len(), 1200, "no record is seen twice");
+}
+
+/// 2,000 records of 20 releases: planned from metadata, killed in the middle, resumed; what should stay is there, and nothing of a payload was read.
+#[tokio::test]
+async fn a_thousand_helm_records_are_pruned_although_the_process_is_killed() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    let (releases, versions) = (20, 100);
+    install(&plane, releases, versions, 3000).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    std::fs::write(file("policy"), serde_json::to_string(&policy(Part::Helm, 10)).unwrap()).unwrap();
+    let prune = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prune"));
+        command.arg(plane.kubeconfig()).arg(file("journal")).arg(file("policy")).arg("0").stdout(Stdio::piped());
+        command.env_remove("HTTPS_PROXY").env_remove("https_proxy");
+        command
+    };
+    let mut first = prune().spawn().unwrap();
+    let begun = Instant::now();
+    loop {
+        let left = plane.list_in(NAMESPACE, &SECRETS).await.len();
+        if left < releases * versions - 100 {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{left} are left");
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let left = plane.list_in(NAMESPACE, &SECRETS).await.len();
+    assert!(left > releases * 10, "it was killed too late: {left}");
+    let second = prune().output().unwrap();
+    assert!(second.status.success(), "{second:?}");
+    let said: Value = serde_json::from_slice(&second.stdout).unwrap();
+    assert_eq!(said["done"], json!(true), "{said}");
+    let survivors: BTreeSet<String> = plane.names_in(NAMESPACE, &SECRETS).await.into_iter().collect();
+    let wanted = (0..releases).flat_map(|release| (91..=versions).map(move |version| format!("sh.helm.release.v1.r{release}.v{version}")));
+    assert_eq!(survivors, wanted.collect());
+    let backups = Journal::backups(&file("journal")).unwrap();
+    let uids: BTreeSet<&str> = backups.iter().map(|(backup, _)| backup.uid.as_str()).collect();
+    assert_eq!(uids.len(), releases * (versions - 10), "each was backed up before it went");
+    let peak = said["peak_kb"].as_u64().unwrap();
+    assert!(peak < 200_000, "{peak} kB: the payloads alone are 6 MB");
+    println!("2,000 records: killed with {left} left, resumed; peak {peak} kB");
+}
