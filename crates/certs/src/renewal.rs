@@ -21,6 +21,7 @@
 
 mod action;
 mod authority;
+pub mod cluster;
 mod dates;
 pub mod example;
 mod kubeadm;
