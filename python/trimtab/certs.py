@@ -22,17 +22,55 @@ Renewal that keeps subject, names, usages and every other extension:
 >>> renewed = certs.renew(old, ca=ca, ca_key=ca_key, now="2026-11-23T06:00:00Z")
 >>> renewed.certificate.subject_alt_name == old.subject_alt_name, renewed.not_after
 (True, '2027-11-23T06:00:00Z')
+
+A whole node, as a plan that is applied, can be killed at any moment, and is taken back if wanted::
+
+    node = certs.Node()  # /etc/kubernetes
+    plan = certs.renewal_plan(node.observe(), version="1.31", now=datetime.now(UTC))
+    print(plan)  # what is due, what restarts, what is held back and why
+    print(plan.apply(node, progress=print))
+    apiserver = Path("/etc/kubernetes/pki/apiserver.crt").read_bytes()
+    print(certs.probe("127.0.0.1", 6443).beside(apiserver))  # renewed on the disk is not yet in use
+    for backup in node.backups():
+        node.rollback(backup)
+
+Planning is pure, so it can be tried on an observation that was written by hand:
+
+>>> seen = certs.example_node(version="1.31", made="2026-01-05T00:00:00Z")
+>>> print(certs.renewal_plan(seen, version="1.31", now="2026-11-25T12:00:00Z", items=["apiserver"]))
+plan: renewal of certificates in /etc/kubernetes
+  nothing to do
+  held back: apiserver: not due: valid to 2027-01-05T00:00:00Z, 40d left, due with 30d or less
+<BLANKLINE>
 """
 
 from ._core import (
     KUBEADM_OLD_AUTHORITY_NAME,
+    Backup,
     Certificate,
+    ClusterPlan,
     FoundCertificate,
+    Node,
+    NodePlan,
+    NodeSeen,
     PrivateKey,
+    Recovered,
+    RenewalEvent,
+    RenewalHeld,
+    RenewalNotice,
+    RenewalPlan,
+    RenewalReport,
+    RenewalReported,
+    RenewalStep,
     Renewed,
+    Requested,
+    Served,
+    ServedBesideFile,
     accept,
     certificates,
     check_signature,
+    cluster_plan,
+    example_node,
     example_pair,
     human_duration,
     jittery_duration_ns,
@@ -52,9 +90,11 @@ from ._core import (
     kubeadm_rules,
     kubeadm_spec,
     pair_file_name,
+    probe,
     renew,
     renew_before,
     renewal_in_window,
+    renewal_plan,
     renewal_time,
     rotation_deadline_ns,
     rotation_window,
@@ -66,13 +106,31 @@ from ._core import (
 
 __all__ = [
     "KUBEADM_OLD_AUTHORITY_NAME",
+    "Backup",
     "Certificate",
+    "ClusterPlan",
     "FoundCertificate",
+    "Node",
+    "NodePlan",
+    "NodeSeen",
     "PrivateKey",
+    "Recovered",
+    "RenewalEvent",
+    "RenewalHeld",
+    "RenewalNotice",
+    "RenewalPlan",
+    "RenewalReport",
+    "RenewalReported",
+    "RenewalStep",
     "Renewed",
+    "Requested",
+    "Served",
+    "ServedBesideFile",
     "accept",
     "certificates",
     "check_signature",
+    "cluster_plan",
+    "example_node",
     "example_pair",
     "human_duration",
     "jittery_duration_ns",
@@ -92,9 +150,11 @@ __all__ = [
     "kubeadm_rules",
     "kubeadm_spec",
     "pair_file_name",
+    "probe",
     "renew",
     "renew_before",
     "renewal_in_window",
+    "renewal_plan",
     "renewal_time",
     "rotation_deadline_ns",
     "rotation_window",

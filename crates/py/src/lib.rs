@@ -16,6 +16,9 @@
 mod certs;
 mod certs_example;
 mod certs_kubeadm;
+mod certs_node;
+mod certs_plan;
+mod certs_probe;
 mod certs_renew;
 mod convert;
 mod data_class;
@@ -54,6 +57,12 @@ mod _core {
             kubeadm_config_load, kubeadm_init_forecast, kubeadm_init_phase_forecast, kubeadm_item, kubeadm_items, kubeadm_pki,
             kubeadm_renew_forecast, kubeadm_renewable, kubeadm_rules, kubeadm_spec, short_human_duration,
         },
+        certs_node::{PyBackup, PyNode, PyNodeSeen, PyRecovered, PyRequested, example_node},
+        certs_plan::{
+            PyClusterPlan, PyNodePlan, PyRenewalEvent, PyRenewalHeld, PyRenewalNotice, PyRenewalPlan, PyRenewalReport, PyRenewalReported,
+            PyRenewalStep, cluster_plan, renewal_plan,
+        },
+        certs_probe::{PyServed, PyServedBesideFile, probe},
         certs_renew::{PyPrivateKey, PyRenewed, accept, check_signature, renew, signing_request, verify_chain},
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
         etcd_backup::{

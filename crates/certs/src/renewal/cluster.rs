@@ -120,7 +120,7 @@ pub struct Alike {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "notice")]
 pub enum ClusterNotice {
-    /// One node at a time, with the waits in between.
+    /// One node at a time, with the waits in between, and the first one only while etcd and every API server are healthy.
     OneAfterTheOther {
         /// How many have something to do.
         nodes: usize,
@@ -339,13 +339,11 @@ impl fmt::Display for Alike {
 impl fmt::Display for ClusterNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OneAfterTheOther { nodes } => {
-                write!(
-                    f,
-                    "{} have something to do: one at a time, each only when everything is seen that has to be before it",
-                    counted(*nodes, "node")
-                )
-            }
+            Self::OneAfterTheOther { nodes } => write!(
+                f,
+                "{} have something to do: one at a time, begun while all of them are healthy, each when all is seen that has to be before it",
+                counted(*nodes, "node")
+            ),
             Self::AuthorityKeyOnSome { authority, on, without } => write!(
                 f,
                 "the key of {authority} is on {} and not on {}: write signing requests there, and sign them where the key is",
