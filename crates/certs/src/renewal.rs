@@ -20,7 +20,7 @@
 //! ```
 
 mod action;
-mod authority;
+pub(crate) mod authority;
 mod dates;
 pub mod example;
 mod kubeadm;
