@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::certificate::{Certificate, CertificateError, Found, certificates};
 use crate::error::Error;
 use crate::key::PrivateKey;
+use crate::kubeadm::observe::{FileSeen, Files};
 use crate::kubeconfig::{Kubeconfig, KubeconfigError, Material, Secret};
 use crate::name::escaped;
 
@@ -152,6 +153,34 @@ impl Inspection {
     pub fn of_pair(path: &str, certificate: &[u8], key: &[u8]) -> Self {
         let mut found = Self::default();
         found.add(&Place { node: None, source: path.to_owned(), entry: None }, certificate, Some(key));
+        found
+    }
+
+    /// Looks through the files of a machine: each certificate with the key of the same name beside it (`apiserver.crt`, `apiserver.key`); files of keys
+    /// alone, `.key` and `.pub`, are no findings of their own.
+    ///
+    /// ```
+    /// use trimtab_certs::Inspection;
+    /// use trimtab_certs::kubeadm::observe::{FileSeen, Files};
+    ///
+    /// let file = |path: &str| (path.to_owned(), FileSeen::Contents(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_vec()));
+    /// assert_eq!(Inspection::of_files(&Files::from([file("a.crt"), file("a.key"), file("b.pem")])).items.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn of_files(files: &Files) -> Self {
+        let mut found = Self::default();
+        for (path, file) in files {
+            let FileSeen::Contents(contents) = file else { continue };
+            let key = match path.rsplit_once('.') {
+                Some((_, "key" | "pub")) => continue,
+                Some((stem, "crt")) => files.get(&format!("{stem}.key")),
+                Some(_) | None => None,
+            };
+            found.append(match key {
+                Some(FileSeen::Contents(key)) => Self::of_pair(path, contents, key),
+                Some(FileSeen::Unreadable(_)) | None => Self::of_file(path, contents),
+            });
+        }
         found
     }
 

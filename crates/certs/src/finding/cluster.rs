@@ -13,6 +13,7 @@ use super::node::{self, NodePolicy, NodeProblem};
 use super::{Finding, Problem, worst_first};
 use crate::inspect::Inspection;
 use crate::kubeadm::Config;
+use crate::kubeadm::observe::Files;
 use crate::renewal::NodeSeen;
 
 pub use problem::{ClusterProblem, Group, Shared};
@@ -24,6 +25,28 @@ pub struct Node {
     pub seen: Option<NodeSeen>,
     /// Certificates of any files: the kubelet's, those of add-ons. A file that `seen` knows may be among them, and is then told of once.
     pub inspection: Inspection,
+}
+
+impl Node {
+    /// What these files of a node hold, by their paths on it: what kubeadm knows as what it is there for, and all else as certificates.
+    #[must_use]
+    pub fn of_files(certificates_dir: &str, files: &Files) -> Self {
+        let seen = NodeSeen::of_contents(certificates_dir, files);
+        let inspection = Inspection::of_files(files);
+        Self { seen: Some(seen).filter(|seen| !seen.items.is_empty()), inspection }
+    }
+
+    /// What is wrong with this node alone, the worst first; with its name at every place where its files or the configuration tell it.
+    #[must_use]
+    pub fn findings(&self, policy: &NodePolicy, now: Timestamp) -> Vec<Finding> {
+        let name = self.seen.as_ref().and_then(|seen| node::name(seen, policy.config.as_ref()));
+        let inspection = name.iter().fold(self.inspection.clone(), |inspection, name| inspection.on_node(name));
+        let mut found: Vec<Finding> = self.seen.iter().flat_map(|seen| node::findings(seen, policy, now)).collect();
+        found.extend(super::findings(&inspection, &policy.dates, now));
+        once(&mut found);
+        worst_first(&mut found);
+        found
+    }
 }
 
 /// What is wrong with a cluster's nodes, each by itself and beside the others, the worst first; every place names its node, but for what is between
@@ -40,7 +63,9 @@ pub struct Node {
 ///
 /// let seen = example::node("1.31".parse()?, "2026-01-05T00:00:00Z".parse()?);
 /// let mut other = seen.clone();
-/// other.items.get_mut(&Item::Ca).unwrap().certificate_sha256 = Some(Fingerprint::of(b"a second authority"));
+/// let ca = other.items.get_mut(&Item::Ca).unwrap();
+/// ca.certificate_sha256 = Some(Fingerprint::of(b"a second authority"));
+/// ca.public_key_sha256 = Some(Fingerprint::of(b"its key"));
 /// let nodes = [("a", seen.clone()), ("b", seen), ("c", other)];
 /// let nodes = nodes.map(|(name, seen)| (name.to_owned(), Node { seen: Some(seen), ..Node::default() })).into();
 /// let found = cluster::findings(&nodes, &NodePolicy::new("1.31".parse()?), "2026-06-01T00:00:00Z".parse()?);

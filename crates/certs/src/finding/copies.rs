@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Finding, Problem, Severity, worst_first};
 use crate::certificate::{Certificate, certificates};
+use crate::error::Error;
 use crate::inspect::{Place, UnreadProblem};
 use crate::kubeconfig::{Cluster, Kubeconfig, KubeconfigError, Material, User};
 use crate::renew::{SignatureCheck, check_signature};
@@ -56,20 +57,21 @@ pub struct Original {
 }
 
 impl Original {
-    /// The cluster and the user of the current context. None where they are missing, or the certificates are not in the file.
+    /// The cluster and the user of the current context.
     ///
     /// # Errors
-    /// [`KubeconfigError`].
+    /// [`Error::NoKubeconfig`]; [`Error::NoOriginal`] where they are missing, or the certificate is not in the file.
     ///
     /// ```
+    /// use trimtab_certs::Error;
     /// use trimtab_certs::finding::copies::Original;
     ///
-    /// assert!(Original::read("admin.conf", b"kind: Config\n")?.is_none());
-    /// # Ok::<(), trimtab_certs::kubeconfig::KubeconfigError>(())
+    /// assert!(matches!(Original::read("admin.conf", b"kind: Config\n"), Err(Error::NoOriginal { .. })));
     /// ```
-    pub fn read(path: &str, file: &[u8]) -> Result<Option<Self>, KubeconfigError> {
-        let config = Kubeconfig::read(file)?;
-        Ok(config.current().and_then(|(_, cluster, user)| Self::of(path, cluster, user)))
+    pub fn read(path: &str, file: &[u8]) -> Result<Self, Error> {
+        let config = Kubeconfig::read(file).map_err(|kubeconfig| Error::NoKubeconfig { path: path.to_owned(), kubeconfig })?;
+        let original = config.current().and_then(|(_, cluster, user)| Self::of(path, cluster, user));
+        original.ok_or_else(|| Error::NoOriginal { path: path.to_owned() })
     }
 
     fn of(path: &str, cluster: &Cluster, user: &User) -> Option<Self> {
@@ -99,7 +101,7 @@ impl Original {
 /// ```
 /// use trimtab_certs::finding::copies::{self, Original};
 /// # fn copied(admin_conf: &[u8], home: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-/// let Some(original) = Original::read("/etc/kubernetes/admin.conf", admin_conf)? else { return Ok(()) };
+/// let original = Original::read("/etc/kubernetes/admin.conf", admin_conf)?;
 /// for finding in copies::findings(&original, [("/root/.kube/config", home)], "2026-11-25T00:00:00Z".parse()?) {
 ///     println!("{finding}");
 /// }

@@ -11,7 +11,7 @@ use crate::inspect::Place;
 use crate::name::escaped;
 use crate::renewal::{KubeletState, NodeSeen};
 
-pub use requests::{RequestPolicy, of_requests};
+pub use requests::{RequestPolicy, of_request_objects, of_requests};
 
 /// Why a kubelet's certificate will not be renewed, or is worth nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

@@ -13,8 +13,7 @@ use crate::Error;
 use crate::certificate::MAX_FILE_BYTES;
 use crate::kubeadm::Item;
 use crate::kubeadm::observe::{FileSeen, Files};
-use crate::renewal::seen::first_certificate;
-use crate::renewal::{FilePlace, Fingerprint, KubeletSeen, KubeletState, NodeSeen, Unfinished};
+use crate::renewal::{FilePlace, KubeletSeen, KubeletState, NodeSeen, Unfinished};
 use crate::rotation::PairFile;
 
 impl Node {
@@ -104,15 +103,9 @@ fn link_state(path: &Path) -> KubeletState {
         Err(error) if error.kind() == ErrorKind::NotFound => return KubeletState::Dangling { target },
         Err(error) => return KubeletState::Unreadable { problem: format!("it points to {target}: {error}") },
     };
-    let certificate = first_certificate(&contents);
+    let state = KubeletState::of_link(&target, &contents);
     contents.zeroize();
-    match certificate {
-        Some(certificate) => {
-            let certificate_sha256 = Some(Fingerprint::of(certificate.der()));
-            KubeletState::Link { target, not_before: certificate.not_before, not_after: certificate.not_after, certificate_sha256 }
-        }
-        None => KubeletState::Unreadable { problem: format!("it points to {target}, which has no certificate") },
-    }
+    state
 }
 
 /// Private keys were among them.

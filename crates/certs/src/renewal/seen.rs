@@ -9,12 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificate::{Certificate, certificates};
 use crate::key::PrivateKey;
+use crate::kubeadm::list::KUBERNETES_DIR;
 use crate::kubeadm::observe::{FileSeen, Files};
 use crate::kubeadm::pki::KeyState;
 use crate::kubeadm::{Item, Pki};
 use crate::kubeconfig::{Kubeconfig, Material, Secret, User};
 use crate::pem::blocks;
 use crate::renew::verify::canonical_public_key;
+use crate::rotation::PairFile;
+
+/// Where a kubelet keeps its own certificates where nobody says otherwise.
+pub(crate) const KUBELET_DIR: &str = "/var/lib/kubelet/pki";
 
 /// One control-plane node, as a plan takes it. Made by `live::observe`, by [`Self::of_files`], or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +209,24 @@ impl NodeSeen {
         }
     }
 
+    /// What these files say where nothing but their contents is known. The kubelet's `-current.pem` may be among them, by their usual paths; whether they
+    /// are links nobody sees in contents, and they are taken for such.
+    ///
+    /// ```
+    /// use trimtab_certs::kubeadm::observe::{FileSeen, Files};
+    /// use trimtab_certs::renewal::{KubeletState, NodeSeen};
+    ///
+    /// let files = Files::from([("/etc/kubernetes/pki/ca.crt".to_owned(), FileSeen::Contents(b"no PEM".to_vec()))]);
+    /// let seen = NodeSeen::of_contents("/etc/kubernetes/pki", &files);
+    /// assert_eq!((seen.items.len(), seen.kubelet.state), (1, KubeletState::NotLookedAt));
+    /// ```
+    #[must_use]
+    pub fn of_contents(certificates_dir: &str, files: &Files) -> Self {
+        let kubelet = KubeletSeen::of_contents("kubelet-client", files).unwrap_or_else(|path| KubeletSeen { path, state: KubeletState::NotLookedAt });
+        let seen = Self::of_files(KUBERNETES_DIR, certificates_dir, files, &BTreeMap::new(), kubelet);
+        Self { kubelet_server: KubeletSeen::of_contents("kubelet-server", files).ok(), ..seen }
+    }
+
     /// Whether it runs a part of a control plane, and is no worker.
     #[must_use]
     pub fn is_control_plane(&self) -> bool {
@@ -225,6 +248,35 @@ impl NodeSeen {
         let places = [seen.and_then(|seen| seen.certificate.as_ref()), seen.and_then(|seen| seen.key.as_ref())];
         let named = item.files(&self.certificates_dir).into_iter();
         named.zip(places).map(|(name, place)| place.map_or(name, |place| place.path.clone())).collect()
+    }
+}
+
+impl KubeletSeen {
+    /// Or the path where it would be.
+    fn of_contents(prefix: &str, files: &Files) -> Result<Self, String> {
+        let path = format!("{KUBELET_DIR}/{}", PairFile::Current.name(prefix));
+        let state = match files.get(&path) {
+            None => return Err(path),
+            Some(FileSeen::Contents(bytes)) => KubeletState::of_link("", bytes),
+            Some(FileSeen::Unreadable(problem)) => KubeletState::Unreadable { problem: problem.clone() },
+        };
+        Ok(Self { path, state })
+    }
+}
+
+impl KubeletState {
+    /// A link to a file with these contents.
+    pub(crate) fn of_link(target: &str, contents: &[u8]) -> Self {
+        match first_certificate(contents) {
+            Some(certificate) => Self::Link {
+                target: target.to_owned(),
+                not_before: certificate.not_before,
+                not_after: certificate.not_after,
+                certificate_sha256: Some(Fingerprint::of(certificate.der())),
+            },
+            None if target.is_empty() => Self::Unreadable { problem: "there is no certificate in it".to_owned() },
+            None => Self::Unreadable { problem: format!("it points to {target}, which has no certificate") },
+        }
     }
 }
 

@@ -145,6 +145,32 @@ fn every_place_names_its_node() {
     assert!(told(&found)[0].starts_with("error: b: /etc/kubernetes/pki/apiserver.crt (CN=kube-apiserver): the key beside it"), "{found:#?}");
 }
 
+#[test]
+fn a_node_is_made_of_its_files_and_told_of_once() {
+    use crate::kubeadm::observe::FileSeen;
+
+    let authority = Authority::new();
+    let file = |path: &str, bytes: &[u8]| (path.to_owned(), FileSeen::Contents(bytes.to_vec()));
+    let key = KeyPair::generate().unwrap().serialize_pem();
+    let pair = authority.kubelet("a", 2026);
+    let files = Files::from([
+        file("/etc/kubernetes/pki/ca.crt", authority.0.pem().as_bytes()),
+        file("/etc/kubernetes/pki/apiserver.crt", &pair),
+        file("/etc/kubernetes/pki/apiserver.key", key.as_bytes()),
+        file("/etc/kubernetes/pki/sa.pub", b"no certificate, and no matter"),
+        file("/var/lib/kubelet/pki/kubelet-client-current.pem", &pair),
+        file("/opt/addon/tls.crt", b"broken"),
+    ]);
+    let nodes = BTreeMap::from([("a".to_owned(), Node::of_files("/etc/kubernetes/pki", &files))]);
+    let places = |found: Vec<Finding>| -> Vec<String> { found.iter().map(|finding| format!("{} {}", finding.severity, finding.place)).collect() };
+    let told = places(findings(&nodes, &policy(), now()));
+    let alone = places(nodes["a"].findings(&policy(), now()));
+    assert_eq!(alone, told.iter().map(|text| text.replace(" a: ", " ")).collect::<Vec<_>>(), "no file names the node");
+    let count = |place: &str| told.iter().filter(|text| text.ends_with(place)).count();
+    // Expired, another one's key, no use, no names; the key that is missing beside sa.pub; the kubelet's expired; what is no certificate.
+    assert_eq!(["apiserver.crt", "sa.pub", "kubelet-client-current.pem", "tls.crt", "ca.crt"].map(count), [4, 1, 1, 1, 1], "{told:#?}");
+}
+
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {

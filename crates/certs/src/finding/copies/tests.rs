@@ -55,7 +55,7 @@ fn plain(server: &str, authority: &Authority, certificate: &str) -> String {
 }
 
 fn found(original: &str, copy: &str) -> Vec<Finding> {
-    let original = Original::read("/etc/kubernetes/admin.conf", original.as_bytes()).unwrap().unwrap();
+    let original = Original::read("/etc/kubernetes/admin.conf", original.as_bytes()).unwrap();
     findings(&original, [("/root/.kube/config", copy.as_bytes())], now())
 }
 
@@ -128,11 +128,12 @@ fn every_context_is_looked_at_and_shared_users_are_told_once() {
 #[test]
 fn a_file_that_is_no_kubeconfig_is_told_and_hides_no_other() {
     let ca = authority();
-    let original = Original::read("admin.conf", plain(SERVER, &ca, &admin(&ca, "x", 2028)).as_bytes()).unwrap().unwrap();
+    let original = Original::read("admin.conf", plain(SERVER, &ca, &admin(&ca, "x", 2028)).as_bytes()).unwrap();
     let old = plain(SERVER, &ca, &admin(&ca, "x", 2027));
     let found = findings(&original, [("broken", &b"users: ["[..]), ("old", old.as_bytes())], now());
     assert!(found.len() == 2 && found[0].to_string().starts_with("error: broken: no kubeconfig"), "{found:#?}");
-    assert!(Original::read("admin.conf", b"users: [").is_err() && Original::read("admin.conf", b"").unwrap().is_none());
+    assert!(matches!(Original::read("admin.conf", b"users: ["), Err(Error::NoKubeconfig { .. })));
+    assert!(matches!(Original::read("admin.conf", b""), Err(Error::NoOriginal { .. })));
     let json = serde_json::to_value(&found[1]).unwrap();
     assert_eq!((&json["finding"], &json["originalNotAfter"]), (&"olderCopy".into(), &"2028-01-01T00:00:00Z".into()));
     assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), found[1]);

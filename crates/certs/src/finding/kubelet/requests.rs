@@ -49,12 +49,17 @@ impl Default for RequestPolicy {
 /// ```
 #[must_use]
 pub fn of_requests(path: &str, json: &[u8], policy: &RequestPolicy, now: Timestamp) -> Vec<Finding> {
-    let dump: Value = match serde_json::from_slice(json) {
-        Ok(dump) => dump,
-        Err(error) => return vec![unread(path, &error)],
-    };
+    match serde_json::from_slice(json) {
+        Ok(dump) => of_request_objects(&dump, policy, now),
+        Err(error) => vec![unread(path, &error)],
+    }
+}
+
+/// The same out of a dump that was read: a list, or one object.
+#[must_use]
+pub fn of_request_objects(dump: &Value, policy: &RequestPolicy, now: Timestamp) -> Vec<Finding> {
     let mut by_kubelet: BTreeMap<(String, Signer), Vec<One<'_>>> = BTreeMap::new();
-    for one in dump["items"].as_array().map_or(std::slice::from_ref(&dump), Vec::as_slice).iter().filter_map(One::read) {
+    for one in dump["items"].as_array().map_or(std::slice::from_ref(dump), Vec::as_slice).iter().filter_map(One::read) {
         by_kubelet.entry((one.requestor.clone(), one.signer)).or_default().push(one);
     }
     let mut found: Vec<Finding> = by_kubelet.into_values().filter_map(|requests| of_kubelet(requests, policy, now)).collect();
