@@ -16,6 +16,11 @@ What a release's kubeadm would show of a node, and what it would do to it, with 
     for outcome in certs.kubeadm_renew_forecast(pki, version="1.31", now=datetime.now(UTC))["outcomes"]:
         print(outcome)  # a renewed one with its losses
 
+What is wrong with a node, and between nodes, from the bytes of their files::
+
+    for found in certs.cluster_findings({"node-a": files_a, "node-b": files_b}, version="1.31", now=datetime.now(UTC)):
+        print(found)  # error: node-b: /etc/kubernetes/pki/ca.crt: the certificate of ca is not the same on all nodes: …
+
 Renewal that keeps subject, names, usages and every other extension:
 
 >>> old, key, ca, ca_key = certs.example_pair(now="2026-01-01T00:00:00Z")
@@ -27,13 +32,18 @@ Renewal that keeps subject, names, usages and every other extension:
 from ._core import (
     KUBEADM_OLD_AUTHORITY_NAME,
     Certificate,
+    Finding,
     FoundCertificate,
     PrivateKey,
     Renewed,
     accept,
     certificates,
     check_signature,
+    cluster_findings,
+    copy_findings,
     example_pair,
+    file_findings,
+    findings_textfile,
     human_duration,
     jittery_duration_ns,
     kubeadm_alt_names,
@@ -51,6 +61,9 @@ from ._core import (
     kubeadm_renewable,
     kubeadm_rules,
     kubeadm_spec,
+    kubelet_findings,
+    node_findings,
+    node_seen,
     pair_file_name,
     renew,
     renew_before,
@@ -59,21 +72,28 @@ from ._core import (
     rotation_deadline_ns,
     rotation_window,
     satisfies_template,
+    served_finding,
     short_human_duration,
     signing_request,
+    signing_request_findings,
     verify_chain,
 )
 
 __all__ = [
     "KUBEADM_OLD_AUTHORITY_NAME",
     "Certificate",
+    "Finding",
     "FoundCertificate",
     "PrivateKey",
     "Renewed",
     "accept",
     "certificates",
     "check_signature",
+    "cluster_findings",
+    "copy_findings",
     "example_pair",
+    "file_findings",
+    "findings_textfile",
     "human_duration",
     "jittery_duration_ns",
     "kubeadm_alt_names",
@@ -91,6 +111,9 @@ __all__ = [
     "kubeadm_renewable",
     "kubeadm_rules",
     "kubeadm_spec",
+    "kubelet_findings",
+    "node_findings",
+    "node_seen",
     "pair_file_name",
     "renew",
     "renew_before",
@@ -99,7 +122,9 @@ __all__ = [
     "rotation_deadline_ns",
     "rotation_window",
     "satisfies_template",
+    "served_finding",
     "short_human_duration",
     "signing_request",
+    "signing_request_findings",
     "verify_chain",
 ]

@@ -316,7 +316,7 @@ fn secret(class: &str, key: &PrivateKey) -> PyErr {
 }
 
 /// An argument: a certificate, or the bytes of a file with one, PEM or DER; the first one counts.
-pub(crate) struct CertificateDer(Vec<u8>);
+pub(crate) struct CertificateDer(pub(crate) Vec<u8>);
 
 impl<'py> FromPyObject<'_, 'py> for CertificateDer {
     type Error = PyErr;

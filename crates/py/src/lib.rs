@@ -16,6 +16,7 @@
 mod certs;
 mod certs_example;
 mod certs_kubeadm;
+mod certs_nodes;
 mod certs_renew;
 mod convert;
 mod data_class;
@@ -53,6 +54,10 @@ mod _core {
             human_duration, kubeadm_alt_names, kubeadm_alt_names_without_duplicates, kubeadm_check_expiration, kubeadm_command, kubeadm_config,
             kubeadm_config_load, kubeadm_init_forecast, kubeadm_init_phase_forecast, kubeadm_item, kubeadm_items, kubeadm_pki,
             kubeadm_renew_forecast, kubeadm_renewable, kubeadm_rules, kubeadm_spec, short_human_duration,
+        },
+        certs_nodes::{
+            PyFinding, cluster_findings, copy_findings, file_findings, findings_textfile, kubelet_findings, node_findings, node_seen, served_finding,
+            signing_request_findings,
         },
         certs_renew::{PyPrivateKey, PyRenewed, accept, check_signature, renew, signing_request, verify_chain},
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
