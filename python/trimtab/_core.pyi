@@ -17,6 +17,7 @@ __all__ = [
     "ContainerOom",
     "Etcd",
     "Event",
+    "Finding",
     "FoundCertificate",
     "HashKv",
     "Held",
@@ -82,7 +83,9 @@ __all__ = [
     "certificates",
     "check_signature",
     "cluster_plan",
+    "cluster_findings",
     "compute_qos",
+    "copy_findings",
     "default_manifest",
     "example_catalog",
     "example_healthy",
@@ -91,6 +94,8 @@ __all__ = [
     "example_out_of_space",
     "example_pair",
     "example_snapshot",
+    "file_findings",
+    "findings_textfile",
     "hash_kv",
     "human_duration",
     "jittery_duration_ns",
@@ -111,7 +116,10 @@ __all__ = [
     "kubeadm_renewable",
     "kubeadm_rules",
     "kubeadm_spec",
+    "kubelet_findings",
     "next_start_node_index",
+    "node_findings",
+    "node_seen",
     "num_feasible_nodes_to_find",
     "oom_badness",
     "oom_burstable",
@@ -135,9 +143,11 @@ __all__ = [
     "rotation_window",
     "satisfies_template",
     "save_plan",
+    "served_finding",
     "set_defaults",
     "short_human_duration",
     "signing_request",
+    "signing_request_findings",
     "verify",
     "verify_chain",
 ]
@@ -1501,6 +1511,88 @@ class FoundCertificate:
     def __ne__(self, other: object, /) -> bool: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
+@final
+class Finding:
+    @property
+    def severity(self) -> Literal["notice", "warning", "error"]: ...
+    @property
+    def finding(self) -> str: ...
+    @property
+    def node(self) -> str | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def entry(self) -> str | None: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def details(self) -> dict[str, Any]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    @classmethod
+    def from_dict(cls, data: _Data, /) -> Finding: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+def file_findings(
+    files: _Files, /, *, now: _Moment, expiring_within_days: int = 30, authority_expiring_within_days: int = 365
+) -> list[Finding]: ...
+def node_seen(files: _Files, /, *, certificates_dir: str = "/etc/kubernetes/pki") -> NodeSeen: ...
+def node_findings(
+    node: _Node,
+    /,
+    *,
+    version: _Version,
+    now: _Moment,
+    config: _Data | None = None,
+    certificates_dir: str = "/etc/kubernetes/pki",
+    expiring_within_days: int = 30,
+    authority_expiring_within_days: int = 365,
+) -> list[Finding]: ...
+def cluster_findings(
+    nodes: Mapping[str, _Node],
+    /,
+    *,
+    version: _Version,
+    now: _Moment,
+    config: _Data | None = None,
+    certificates_dir: str = "/etc/kubernetes/pki",
+    expiring_within_days: int = 30,
+    authority_expiring_within_days: int = 365,
+) -> list[Finding]: ...
+def kubelet_findings(
+    configuration: bytes, /, *, path: str = "/var/lib/kubelet/config.yaml", node: _Node | None = None
+) -> list[Finding]: ...
+def signing_request_findings(
+    dump: bytes | _Data, /, *, now: _Moment, pending_for_seconds: int = 60, path: str = "csr.json"
+) -> list[Finding]: ...
+def copy_findings(
+    original: bytes, copies: _Files, /, *, now: _Moment, path: str = "/etc/kubernetes/admin.conf"
+) -> list[Finding]: ...
+def served_finding(
+    chain: Sequence[_Certificate],
+    /,
+    *,
+    file: _Certificate,
+    path: str,
+    endpoint: str,
+    item: str | None = None,
+    version: _Version,
+    now: _Moment,
+) -> Finding | None: ...
+def findings_textfile(
+    findings: Sequence[Finding],
+    /,
+    *,
+    now: _Moment,
+    files: _Files | None = None,
+    nodes: Mapping[str, _Files] | None = None,
+) -> str: ...
 def certificates(file: _File, /) -> list[FoundCertificate]: ...
 def rotation_window(not_before: _Moment, not_after: _Moment, /) -> tuple[str, str]: ...
 def rotation_deadline_ns(not_before_ns: int, not_after_ns: int, /, *, part: float) -> int: ...
@@ -1979,6 +2071,8 @@ _Form: TypeAlias = Literal["stored", "written"]
 _Pem: TypeAlias = bytes | PathLike[str]
 _Path: TypeAlias = str | PathLike[str]
 _File: TypeAlias = _Path | bytes | bytearray
+_Files: TypeAlias = Mapping[str, bytes]
+_Node: TypeAlias = _Files | _Data | NodeSeen
 _Moment: TypeAlias = datetime | str
 _Certificate: TypeAlias = Certificate | bytes
 _KeyFormat: TypeAlias = Literal["pkcs1", "sec1", "pkcs8"]

@@ -16,6 +16,11 @@ What a release's kubeadm would show of a node, and what it would do to it, with 
     for outcome in certs.kubeadm_renew_forecast(pki, version="1.31", now=datetime.now(UTC))["outcomes"]:
         print(outcome)  # a renewed one with its losses
 
+What is wrong with a node, and between nodes, from the bytes of their files::
+
+    for found in certs.cluster_findings({"node-a": files_a, "node-b": files_b}, version="1.31", now=datetime.now(UTC)):
+        print(found)  # error: node-b: /etc/kubernetes/pki/ca.crt: the certificate of ca is not the same on all nodes: …
+
 Renewal that keeps subject, names, usages and every other extension:
 
 >>> old, key, ca, ca_key = certs.example_pair(now="2026-01-01T00:00:00Z")
@@ -49,6 +54,7 @@ from ._core import (
     Backup,
     Certificate,
     ClusterPlan,
+    Finding,
     FoundCertificate,
     Node,
     NodePlan,
@@ -71,7 +77,11 @@ from ._core import (
     check_signature,
     cluster_plan,
     example_node,
+    cluster_findings,
+    copy_findings,
     example_pair,
+    file_findings,
+    findings_textfile,
     human_duration,
     jittery_duration_ns,
     kubeadm_alt_names,
@@ -89,6 +99,9 @@ from ._core import (
     kubeadm_renewable,
     kubeadm_rules,
     kubeadm_spec,
+    kubelet_findings,
+    node_findings,
+    node_seen,
     pair_file_name,
     probe,
     renew,
@@ -99,8 +112,10 @@ from ._core import (
     rotation_deadline_ns,
     rotation_window,
     satisfies_template,
+    served_finding,
     short_human_duration,
     signing_request,
+    signing_request_findings,
     verify_chain,
 )
 
@@ -109,6 +124,7 @@ __all__ = [
     "Backup",
     "Certificate",
     "ClusterPlan",
+    "Finding",
     "FoundCertificate",
     "Node",
     "NodePlan",
@@ -131,7 +147,11 @@ __all__ = [
     "check_signature",
     "cluster_plan",
     "example_node",
+    "cluster_findings",
+    "copy_findings",
     "example_pair",
+    "file_findings",
+    "findings_textfile",
     "human_duration",
     "jittery_duration_ns",
     "kubeadm_alt_names",
@@ -149,6 +169,9 @@ __all__ = [
     "kubeadm_renewable",
     "kubeadm_rules",
     "kubeadm_spec",
+    "kubelet_findings",
+    "node_findings",
+    "node_seen",
     "pair_file_name",
     "probe",
     "renew",
@@ -159,7 +182,9 @@ __all__ = [
     "rotation_deadline_ns",
     "rotation_window",
     "satisfies_template",
+    "served_finding",
     "short_human_duration",
     "signing_request",
+    "signing_request_findings",
     "verify_chain",
 ]

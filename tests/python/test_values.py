@@ -103,9 +103,10 @@ HASHABLE: list[Any] = [
     etcd.verify(SNAPSHOT).status,
     etcd.hash_kv(SNAPSHOT),
     CERTIFICATE,
+    certs.file_findings({"a.crt": b"it's broken"}, now="2026-01-01T00:00:00Z")[0],
 ]
 # Nobody makes these by hand.
-ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate)
+ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate, certs.Finding)
 UNHASHABLE: list[Any] = [
     net.LinearParams(cores_per_replica=0.1, nodes_per_replica=1e-5, max=9, prevent_single_point_failure=True),
     net.Mode.parse("linear", '{"coresPerReplica": 0.30000000000000004}'),

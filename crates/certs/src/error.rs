@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{KeyAlgorithm, KeyFormat};
+use crate::kubeconfig::KubeconfigError;
 use crate::pem::PemError;
 use crate::renew::ChainProblem;
 
@@ -330,6 +331,20 @@ pub enum Error {
         item: crate::kubeadm::Item,
         /// What differs.
         problem: String,
+    },
+    /// A kubeconfig that others should be held against is none.
+    #[error("{path}: {kubeconfig}")]
+    NoKubeconfig {
+        /// Which.
+        path: String,
+        /// Why.
+        kubeconfig: KubeconfigError,
+    },
+    /// A kubeconfig that others should be held against has no certificate.
+    #[error("{path} has no certificate of its current context's user in it: give a kubeconfig like kubeadm's admin.conf")]
+    NoOriginal {
+        /// Which.
+        path: String,
     },
     /// The answer was not signed by that CA, or is not valid now.
     #[error("the certificate that came back cannot be used: {}", listed(problems))]

@@ -1,7 +1,8 @@
 //! The certificates that a Kubernetes cluster depends on: what dies when and why, what kubeadm would do about it, and a renewal that loses nothing.
 //!
-//! [`Inspection`] finds certificates in files, kubeconfigs, Secrets and dumps, and [`findings`] says what is wrong with them. [`kubeadm`] tells what
-//! kubeadm of each release makes, shows and renews. [`renew`] signs anew with the authority's own key.
+//! [`Inspection`] finds certificates in files, kubeconfigs, Secrets and dumps, and [`findings`] says what is wrong with them; [`finding::node`] and
+//! [`finding::cluster`] judge a node and all nodes by what each certificate is for. [`kubeadm`] tells what kubeadm of each release makes, shows and
+//! renews. [`renew`] signs anew with the authority's own key.
 //!
 //! ```
 //! use trimtab_certs::{FindingPolicy, Inspection, findings};

@@ -20,7 +20,7 @@
 //! ```
 
 mod action;
-mod authority;
+pub(crate) mod authority;
 pub mod cluster;
 mod dates;
 pub mod example;

@@ -19,6 +19,7 @@ mod certs_kubeadm;
 mod certs_node;
 mod certs_plan;
 mod certs_probe;
+mod certs_nodes;
 mod certs_renew;
 mod convert;
 mod data_class;
@@ -63,6 +64,10 @@ mod _core {
             PyRenewalStep, cluster_plan, renewal_plan,
         },
         certs_probe::{PyServed, PyServedBesideFile, probe},
+        certs_nodes::{
+            PyFinding, cluster_findings, copy_findings, file_findings, findings_textfile, kubelet_findings, node_findings, node_seen, served_finding,
+            signing_request_findings,
+        },
         certs_renew::{PyPrivateKey, PyRenewed, accept, check_signature, renew, signing_request, verify_chain},
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
         etcd_backup::{
