@@ -331,6 +331,12 @@ pub enum Error {
         /// What differs.
         problem: String,
     },
+    /// A distribution whose layout is not known.
+    #[error("{name:?} is no distribution whose layout is known: kubeadm, k3s, rke2, k0s")]
+    UnknownDistribution {
+        /// What was given.
+        name: String,
+    },
     /// The answer was not signed by that CA, or is not valid now.
     #[error("the certificate that came back cannot be used: {}", listed(problems))]
     AnswerChain {

@@ -1,7 +1,7 @@
 //! The certificates that a Kubernetes cluster depends on: what dies when and why, what kubeadm would do about it, and a renewal that loses nothing.
 //!
 //! [`Inspection`] finds certificates in files, kubeconfigs, Secrets and dumps, and [`findings`] says what is wrong with them. [`kubeadm`] tells what
-//! kubeadm of each release makes, shows and renews. [`renew`] signs anew with the authority's own key.
+//! kubeadm of each release makes, shows and renews, [`layout`] where other distributions keep theirs. [`renew`] signs anew with the authority's own key.
 //!
 //! ```
 //! use trimtab_certs::{FindingPolicy, Inspection, findings};
@@ -23,6 +23,7 @@ pub mod inspect;
 pub mod key;
 pub mod kubeadm;
 pub mod kubeconfig;
+pub mod layout;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod name;
@@ -38,4 +39,5 @@ pub use error::Error;
 pub use finding::{Finding, FindingPolicy, findings};
 pub use inspect::Inspection;
 pub use kubeconfig::Kubeconfig;
+pub use layout::Layout;
 pub use name::Name;
