@@ -28,6 +28,8 @@ pub mod layout;
 pub mod live;
 pub mod name;
 pub mod pem;
+#[cfg(feature = "pkcs12")]
+pub mod pkcs12;
 pub mod renew;
 pub mod renewal;
 pub mod renewal_time;

@@ -199,6 +199,10 @@ static NAMES: &[(&str, &str, &str)] = &[
     ("2.16.840.1.101.3.4.3.14", "RSA-SHA3-256", "id-rsassa-pkcs1-v1_5-with-sha3-256"),
     ("2.16.840.1.101.3.4.3.15", "RSA-SHA3-384", "id-rsassa-pkcs1-v1_5-with-sha3-384"),
     ("2.16.840.1.101.3.4.3.16", "RSA-SHA3-512", "id-rsassa-pkcs1-v1_5-with-sha3-512"),
+    // Hashes, which a broken certificate has in place of a signature.
+    ("1.2.840.113549.2.2", "md2", "MD2"),
+    ("1.2.840.113549.2.4", "md4", "MD4"),
+    ("1.2.840.113549.2.5", "md5", "MD5"),
     // Usages.
     ("1.2.643.2.2.3", "GOST R 34.11-94 with GOST R 34.10-2001", "id-GostR3411-94-with-GostR3410-2001"),
     ("1.2.643.2.2.20", "GOST R 34.10-94", "gost94"),
