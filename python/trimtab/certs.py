@@ -4,6 +4,13 @@
 >>> certs.rotation_window("2026-01-01T00:00:00Z", "2026-01-11T00:00:00Z")  # between which two moments a kubelet renews
 ('2026-01-08T00:00:00Z', '2026-01-10T00:00:00Z')
 
+What another distribution keeps where, and what of it is otherwise on a node::
+
+    paths = [Path(path) for path in certs.layout_files("k3s", version="1.33.1")]
+    files = {str(path): path.read_bytes() for path in paths if path.is_file()}
+    for mismatch in certs.layout_mismatches("k3s", files, version="1.33.1"):
+        print(mismatch["path"], mismatch["message"])
+
 A file, whatever is in it::
 
     for found in certs.certificates("/etc/kubernetes/pki/apiserver.crt"):
@@ -51,7 +58,11 @@ from ._core import (
     kubeadm_renewable,
     kubeadm_rules,
     kubeadm_spec,
+    layout,
+    layout_files,
+    layout_mismatches,
     pair_file_name,
+    pkcs12,
     renew,
     renew_before,
     renewal_in_window,
@@ -91,7 +102,11 @@ __all__ = [
     "kubeadm_renewable",
     "kubeadm_rules",
     "kubeadm_spec",
+    "layout",
+    "layout_files",
+    "layout_mismatches",
     "pair_file_name",
+    "pkcs12",
     "renew",
     "renew_before",
     "renewal_in_window",
