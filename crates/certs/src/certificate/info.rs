@@ -28,7 +28,7 @@ pub use public_key::{Number, PublicKeyData};
 ///
 /// DIFFERENCE: the module refuses a certificate in which an extension is twice or cannot be read, or whose key it does not know. Here that extension is
 /// missing (`extensions_by_oid` has it all the same), and [`Certificate::problems`] says why. An extension is given as it stands there, where the
-/// module writes it anew. Of a point on a curve that is written in its short form, `y` is missing. Hash functions are those of [`fingerprint`].
+/// module writes it anew; a key too, where the module writes RSA-PSS as plain RSA. Of a point on a curve that is written in its short form, `y` is missing. Hash functions are those of [`fingerprints`](super::fingerprints).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the module's own keys")]
 pub struct CertificateInfo {
