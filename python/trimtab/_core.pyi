@@ -82,8 +82,8 @@ __all__ = [
     "adaptive_percentage",
     "certificates",
     "check_signature",
-    "cluster_plan",
     "cluster_findings",
+    "cluster_plan",
     "compute_qos",
     "copy_findings",
     "default_manifest",
@@ -117,6 +117,9 @@ __all__ = [
     "kubeadm_rules",
     "kubeadm_spec",
     "kubelet_findings",
+    "layout",
+    "layout_files",
+    "layout_mismatches",
     "next_start_node_index",
     "node_findings",
     "node_seen",
@@ -128,6 +131,7 @@ __all__ = [
     "oom_score_adjs",
     "oom_score_adjs_many",
     "pair_file_name",
+    "pkcs12",
     "pod_qos",
     "probe",
     "renew",
@@ -1490,6 +1494,7 @@ class Certificate:
     def der(self) -> bytes: ...
     def is_valid_at(self, time: _Moment, /) -> bool: ...
     def valid_at(self, times: Mapping[str, _Moment], /) -> dict[str, bool]: ...
+    def info(self, *, now: _Moment, valid_at: Mapping[str, _Moment] = ...) -> dict[str, Any]: ...
     def to_dict(self) -> dict[str, Any]: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
@@ -1679,6 +1684,19 @@ def short_human_duration(nanoseconds: int, /) -> str: ...
 def kubeadm_items() -> list[str]: ...
 def kubeadm_item(name: str, /, *, certificates_dir: str = "/etc/kubernetes/pki") -> dict[str, Any]: ...
 def kubeadm_spec(name: str, /, *, version: _Version) -> dict[str, Any] | None: ...
+def layout(distribution: _Distribution, /, *, version: _Version) -> dict[str, Any]: ...
+def layout_files(distribution: _Distribution, /, *, version: _Version, data_dir: str | None = None) -> list[str]: ...
+def layout_mismatches(
+    distribution: _Distribution,
+    files: Mapping[str, bytes],
+    /,
+    *,
+    version: _Version,
+    data_dir: str | None = None,
+    kinds: Sequence[Literal["server", "agent"]] = ...,
+    node_name: str | None = None,
+) -> list[dict[str, Any]]: ...
+def pkcs12(file: _File, /, *, password: str) -> dict[str, Any]: ...
 def kubeadm_renewable(*, version: _Version, external_etcd: bool = False) -> list[str]: ...
 def kubeadm_rules(version: _Version, /) -> dict[str, Any]: ...
 def kubeadm_config(init: _Data, cluster: _Data, /) -> dict[str, Any]: ...
@@ -2070,6 +2088,7 @@ _Bytes: TypeAlias = int | str | Quantity
 _Form: TypeAlias = Literal["stored", "written"]
 _Pem: TypeAlias = bytes | PathLike[str]
 _Path: TypeAlias = str | PathLike[str]
+_Distribution: TypeAlias = Literal["kubeadm", "k3s", "rke2", "k0s"]
 _File: TypeAlias = _Path | bytes | bytearray
 _Files: TypeAlias = Mapping[str, bytes]
 _Node: TypeAlias = _Files | _Data | NodeSeen

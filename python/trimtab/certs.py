@@ -4,6 +4,13 @@
 >>> certs.rotation_window("2026-01-01T00:00:00Z", "2026-01-11T00:00:00Z")  # between which two moments a kubelet renews
 ('2026-01-08T00:00:00Z', '2026-01-10T00:00:00Z')
 
+What another distribution keeps where, and what of it is otherwise on a node::
+
+    paths = [Path(path) for path in certs.layout_files("k3s", version="1.33.1")]
+    files = {str(path): path.read_bytes() for path in paths if path.is_file()}
+    for mismatch in certs.layout_mismatches("k3s", files, version="1.33.1"):
+        print(mismatch["path"], mismatch["message"])
+
 A file, whatever is in it::
 
     for found in certs.certificates("/etc/kubernetes/pki/apiserver.crt"):
@@ -75,10 +82,10 @@ from ._core import (
     accept,
     certificates,
     check_signature,
-    cluster_plan,
-    example_node,
     cluster_findings,
+    cluster_plan,
     copy_findings,
+    example_node,
     example_pair,
     file_findings,
     findings_textfile,
@@ -100,9 +107,13 @@ from ._core import (
     kubeadm_rules,
     kubeadm_spec,
     kubelet_findings,
+    layout,
+    layout_files,
+    layout_mismatches,
     node_findings,
     node_seen,
     pair_file_name,
+    pkcs12,
     probe,
     renew,
     renew_before,
@@ -145,10 +156,10 @@ __all__ = [
     "accept",
     "certificates",
     "check_signature",
-    "cluster_plan",
-    "example_node",
     "cluster_findings",
+    "cluster_plan",
     "copy_findings",
+    "example_node",
     "example_pair",
     "file_findings",
     "findings_textfile",
@@ -170,9 +181,13 @@ __all__ = [
     "kubeadm_rules",
     "kubeadm_spec",
     "kubelet_findings",
+    "layout",
+    "layout_files",
+    "layout_mismatches",
     "node_findings",
     "node_seen",
     "pair_file_name",
+    "pkcs12",
     "probe",
     "renew",
     "renew_before",

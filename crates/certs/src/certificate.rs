@@ -1,6 +1,9 @@
 //! What a certificate says, as plain data; what it says wrongly, as problems.
 
 mod extensions;
+mod fingerprint;
+pub mod info;
+mod object_names;
 mod public_key;
 mod serial;
 mod signature;
@@ -17,6 +20,8 @@ use crate::name::Name;
 use crate::pem::{Block, PemError, SkippedByGo, blocks};
 
 pub use extensions::{AuthorityKeyId, BasicConstraints, Extension, ExtensionProblem, Extensions, GeneralName, KeyUsage};
+pub use fingerprint::fingerprints;
+pub use info::CertificateInfo;
 pub use public_key::{PublicKey, PublicKeyKind};
 pub use serial::Serial;
 pub use signature::{SignatureAlgorithm, Weakness};

@@ -111,6 +111,13 @@ pub enum UnreadProblem {
     /// No base64 where there should be.
     #[error("no base64; write it again")]
     NotBase64,
+    /// No PKCS#12, not with this password, or something in it cannot be read.
+    #[cfg(feature = "pkcs12")]
+    #[error(transparent)]
+    Pkcs12 {
+        /// Why; nothing of a password or a key.
+        pkcs12: crate::pkcs12::Pkcs12Error,
+    },
     /// No dump of objects.
     #[error("no JSON of `kubectl get … -o json`: line {line}, column {column}")]
     NotADump {

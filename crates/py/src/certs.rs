@@ -160,11 +160,7 @@ impl PyCertificate {
     /// Its number among those of its issuer.
     #[getter]
     fn serial_number<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        // Of a text Python reads some thousand digits at most.
-        let signed = PyDict::new(py);
-        signed.set_item("signed", true)?;
-        let bytes = PyBytes::new(py, self.0.serial.as_bytes());
-        py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (bytes, "big"), Some(&signed))
+        crate::certs_info::signed(py, &self.0.serial)
     }
 
     /// 1 or 3.
@@ -255,6 +251,23 @@ impl PyCertificate {
     #[pyo3(signature = (times, /))]
     fn valid_at(&self, times: HashMap<String, Moment>) -> HashMap<String, bool> {
         times.into_iter().map(|(name, time)| (name, self.0.is_valid_at(time.0))).collect()
+    }
+
+    /// What Ansible's `community.crypto.x509_certificate_info` returns of it: the same keys, the same forms of values. `valid_at` are moments by
+    /// any names: as there `"+1w"`, `"20271231235959Z"`, or a `datetime`.
+    ///
+    /// A certificate that the module refuses (an extension twice or unreadable, an unknown key) is told as far as it can be read.
+    ///
+    /// Raises `InvalidInput` for what is no moment.
+    ///
+    /// >>> from trimtab import certs
+    /// >>> leaf = certs.example_pair(now="2026-01-01T00:00:00Z")[0]
+    /// >>> info = leaf.info(now="2026-06-01T00:00:00Z", valid_at={"next_year": "+52w"})
+    /// >>> info["extended_key_usage"], info["expired"], info["valid_at"]
+    /// (['TLS Web Server Authentication'], False, {'next_year': False})
+    #[pyo3(signature = (*, now, valid_at = HashMap::new()), text_signature = "($self, /, *, now, valid_at={})")]
+    fn info<'py>(&self, py: Python<'py>, now: Moment, valid_at: HashMap<String, Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyDict>> {
+        crate::certs_info::info(py, &self.0, now.0, valid_at)
     }
 
     /// Every fact as plain data.

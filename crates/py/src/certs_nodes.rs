@@ -20,8 +20,8 @@ use trimtab::certs::renewal::NodeSeen;
 use trimtab::certs::served::Served;
 
 use crate::certs_kubeadm::Named;
-use crate::certs_renew::CertificateDer;
 use crate::certs_node::PyNodeSeen;
+use crate::certs_renew::CertificateDer;
 use crate::convert::{read, write, write_dict};
 use crate::data_class::hash_of;
 use crate::error::OrRaise;

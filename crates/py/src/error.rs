@@ -296,12 +296,6 @@ impl From<certs::kubeadm::SanError> for Trouble {
     }
 }
 
-impl From<certs::kubeadm::list::UnknownItem> for Trouble {
-    fn from(error: certs::kubeadm::list::UnknownItem) -> Self {
-        Self::invalid(&error, json!({"error": "unknownItem", "name": error.name}))
-    }
-}
-
 impl From<sched::Error> for Trouble {
     fn from(error: sched::Error) -> Self {
         let details = match &error {
