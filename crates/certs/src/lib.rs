@@ -26,6 +26,7 @@ pub mod kubeconfig;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod name;
+mod oid;
 pub mod pem;
 pub mod renew;
 pub mod renewal;

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 /// A block, decoded. It may be a key, so `Debug` shows no contents.
@@ -203,10 +204,10 @@ pub fn encode(label: &str, contents: &[u8]) -> String {
     text
 }
 
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+pub(crate) fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        let at = from + text[from..].iter().position(|byte| *byte == wanted[0])?;
+        let at = from + memchr(*wanted.first()?, &text[from..])?;
         if text[at..].starts_with(wanted) {
             return Some(at);
         }
@@ -216,7 +217,7 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// The length of the first line with its end.
 fn line_length(text: &[u8]) -> usize {
-    text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1)
+    memchr(b'\n', text).map_or(text.len(), |end| end + 1)
 }
 
 /// A label as they are: capitals, digits and spaces.
@@ -239,8 +240,13 @@ fn headers(mut body: &[u8]) -> (bool, &[u8]) {
 }
 
 fn decoded(contents: &[u8]) -> Option<Vec<u8>> {
-    let packed: Vec<u8> = contents.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(packed).ok()
+    let mut packed = Vec::with_capacity(contents.len());
+    // Whole lines, as nearly all are written; what has space in a line is no base64 then.
+    contents.split(|byte| *byte == b'\n').for_each(|line| packed.extend_from_slice(line.trim_ascii()));
+    STANDARD.decode(&packed).ok().or_else(|| {
+        packed.retain(|byte| !byte.is_ascii_whitespace());
+        STANDARD.decode(&packed).ok()
+    })
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ impl PyCertificate {
     /// The number of the signature's algorithm, dotted.
     #[getter]
     fn signature_algorithm_oid(&self) -> String {
-        self.0.signature_algorithm.oid.clone()
+        self.0.signature_algorithm.oid.to_string()
     }
 
     /// The names that it stands for: a list of dicts with `type`; `None` without the extension.
