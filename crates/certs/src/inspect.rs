@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -334,7 +335,9 @@ fn beside(certificate: &Certificate, key: &[u8]) -> KeyBeside {
 /// By what stands at the beginning of a line, or in JSON.
 fn looks_like_a_kubeconfig(bytes: &[u8]) -> bool {
     let keys: [&[u8]; 5] = [b"clusters:", b"users:", b"contexts:", b"current-context:", b"kind: Config"];
-    let yaml = bytes.split(|byte| *byte == b'\n').any(|line| keys.iter().any(|key| line.starts_with(key)));
+    // The lines of a certificate begin like this seldom.
+    let begins = |line: &[u8]| matches!(line.first(), Some(b'c' | b'u' | b'k')) && keys.iter().any(|key| line.starts_with(key));
+    let yaml = begins(bytes) || memchr_iter(b'\n', bytes).any(|end| begins(&bytes[end + 1..]));
     yaml || bytes.trim_ascii_start().starts_with(b"{") && find(bytes, b"\"users\"").is_some()
 }
 
