@@ -73,6 +73,7 @@ __all__ = [
     "example_out_of_space",
     "example_pair",
     "example_snapshot",
+    "findings",
     "hash_kv",
     "human_duration",
     "jittery_duration_ns",
@@ -1476,6 +1477,15 @@ class FoundCertificate:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 def certificates(file: _File, /) -> list[FoundCertificate]: ...
+def findings(
+    files: Sequence[_Path],
+    /,
+    *,
+    now: _Moment,
+    expiring_within_days: int = 30,
+    authority_expiring_within_days: int = 365,
+    longest_life_days: int = 3653,
+) -> list[dict[str, Any]]: ...
 def rotation_window(not_before: _Moment, not_after: _Moment, /) -> tuple[str, str]: ...
 def rotation_deadline_ns(not_before_ns: int, not_after_ns: int, /, *, part: float) -> int: ...
 def jittery_duration_ns(total_ns: int, /, *, random: float) -> int: ...

@@ -478,3 +478,22 @@ def test_other_threads_run_while(call: Callable[[], object]) -> None:
     finally:
         sys.setswitchinterval(before)
         waiting.join()
+
+
+def test_many_files_are_judged_together_and_who_signed_whom_is_found_among_them(tmp_path: Path) -> None:
+    for name, contents in {"leaf.crt": pem(OLD), "ca.crt": pem(CA), "broken.crt": b"nothing"}.items():
+        (tmp_path / name).write_bytes(contents)
+    files = [tmp_path / name for name in ("leaf.crt", "broken.crt", "ca.crt")]
+    found = certs.findings(files, now=OLD.not_after)
+    assert [(one["severity"], one["finding"], Path(one["place"]["source"]).name) for one in found][:2] == [
+        ("error", "unreadable", "broken.crt"),
+        ("warning", "expiring", "leaf.crt"),
+    ]
+    assert "no certificate in it" in found[0]["message"]
+    assert found[1]["remainingDays"] == 0
+    assert json.loads(json.dumps(found)) == found
+    calm = certs.findings([files[0], files[2]], now=MADE, authority_expiring_within_days=1)
+    assert calm == []
+    assert [one["finding"] for one in certs.findings([files[0]], now=MADE, longest_life_days=1)] == ["longLived"]
+    with pytest.raises(FileNotFoundError, match="missing"):
+        certs.findings([tmp_path / "missing.crt"], now=MADE)

@@ -15,6 +15,7 @@
 
 mod certs;
 mod certs_example;
+mod certs_findings;
 mod certs_kubeadm;
 mod certs_renew;
 mod convert;
@@ -49,6 +50,7 @@ mod _core {
             rotation_deadline_ns, rotation_window, satisfies_template,
         },
         certs_example::example_pair,
+        certs_findings::findings,
         certs_kubeadm::{
             human_duration, kubeadm_alt_names, kubeadm_alt_names_without_duplicates, kubeadm_check_expiration, kubeadm_command, kubeadm_config,
             kubeadm_config_load, kubeadm_init_forecast, kubeadm_init_phase_forecast, kubeadm_item, kubeadm_items, kubeadm_pki,

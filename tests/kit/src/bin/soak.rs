@@ -167,12 +167,14 @@ fn soak(name: &str, make: Make, parse: Parse, inputs: u64, seed: u64, limit: Opt
     let (mut survived, mut slowest, mut all) = (0, Duration::ZERO, Duration::ZERO);
     for _ in 0..inputs {
         let bytes = make(&mut rng);
-        let begun = thread_time();
-        if catch_unwind(AssertUnwindSafe(|| parse(&bytes))).is_err() {
+        let Some(mut took) = timed(parse, &bytes) else {
             eprintln!("  {name}: {:?}", String::from_utf8_lossy(&bytes));
             break;
+        };
+        // A virtual machine that is held up in the middle counts it as time of the thread: what is slow is slow again.
+        if limit.is_some_and(|limit| took > limit / 2) {
+            took = (0..5).filter_map(|_| timed(parse, &bytes)).fold(took, Duration::min);
         }
-        let took = thread_time().saturating_sub(begun);
         if limit.is_some_and(|limit| took > limit) {
             eprintln!("  {name}: {took:?} for {:?}", String::from_utf8_lossy(&bytes));
             break;
@@ -183,4 +185,11 @@ fn soak(name: &str, make: Make, parse: Parse, inputs: u64, seed: u64, limit: Opt
     let mean = all.as_micros() / u128::from(survived.max(1));
     println!("soak {name}: {survived} of {inputs} inputs without a panic, {mean} µs each, the slowest {} µs", slowest.as_micros());
     survived == inputs
+}
+
+/// How long it took in time of this thread; none after a panic.
+fn timed(parse: Parse, bytes: &[u8]) -> Option<Duration> {
+    let begun = thread_time();
+    catch_unwind(AssertUnwindSafe(|| parse(bytes))).ok()?;
+    Some(thread_time().saturating_sub(begun))
 }
