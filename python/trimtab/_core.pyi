@@ -1545,7 +1545,13 @@ class Finding:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 def file_findings(
-    files: _Files, /, *, now: _Moment, expiring_within_days: int = 30, authority_expiring_within_days: int = 365
+    files: _Files | Sequence[_Path],
+    /,
+    *,
+    now: _Moment,
+    expiring_within_days: int = 30,
+    authority_expiring_within_days: int = 365,
+    longest_life_days: int = 3653,
 ) -> list[Finding]: ...
 def node_seen(files: _Files, /, *, certificates_dir: str = "/etc/kubernetes/pki") -> NodeSeen: ...
 def node_findings(

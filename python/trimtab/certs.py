@@ -16,6 +16,11 @@ A file, whatever is in it::
     for found in certs.certificates("/etc/kubernetes/pki/apiserver.crt"):
         print(found.certificate.subject, found.certificate.not_after) if found.certificate else print(found.problem)
 
+All that is wrong in many files, the worst first::
+
+    for finding in certs.findings(glob("/etc/kubernetes/**/*.c*", recursive=True), now=datetime.now(UTC)):
+        print(finding["severity"], finding["place"]["source"], finding["message"])
+
 What a release's kubeadm would show of a node, and what it would do to it, with nothing run and nothing written::
 
     pki = certs.kubeadm_pki("/etc/kubernetes")

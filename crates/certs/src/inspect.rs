@@ -4,15 +4,17 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::certificate::{Certificate, CertificateError, Found, certificates};
+use crate::certificate::{Certificate, CertificateError, Found, each_certificate};
 use crate::error::Error;
 use crate::key::PrivateKey;
 use crate::kubeadm::observe::{FileSeen, Files};
 use crate::kubeconfig::{Kubeconfig, KubeconfigError, Material, Secret};
 use crate::name::escaped;
+use crate::pem::find;
 
 /// Where something was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -282,13 +284,18 @@ impl Inspection {
 
     /// The key is that of the first certificate of a bundle.
     fn add(&mut self, place: &Place, bytes: &[u8], key: Option<&[u8]>) {
-        for (position, found) in certificates(bytes).into_iter().enumerate() {
+        if self.items.is_empty() {
+            self.items.reserve_exact(1);
+        }
+        let mut position = 0;
+        each_certificate(bytes, |found| {
             let key = match (&found.certificate, key) {
                 (Ok(certificate), Some(key)) if position == 0 => beside(certificate, key),
                 (Ok(_) | Err(_), Some(_) | None) => KeyBeside::None,
             };
             self.items.push(Inspected { place: place.clone(), position, found, key });
-        }
+            position += 1;
+        });
     }
 
     fn object(&mut self, object: &Value) {
@@ -386,18 +393,19 @@ fn beside(certificate: &Certificate, key: &[u8]) -> KeyBeside {
 
 /// By what stands at the beginning of a line, or in JSON.
 fn looks_like_a_kubeconfig(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let keys = ["clusters:", "users:", "contexts:", "current-context:", "kind: Config"];
-    let yaml = text.lines().any(|line| keys.iter().any(|key| line.starts_with(key)));
-    yaml || text.trim_start().starts_with('{') && text.contains("\"users\"")
+    let keys: [&[u8]; 5] = [b"clusters:", b"users:", b"contexts:", b"current-context:", b"kind: Config"];
+    // The lines of a certificate begin like this seldom.
+    let begins = |line: &[u8]| matches!(line.first(), Some(b'c' | b'u' | b'k')) && keys.iter().any(|key| line.starts_with(key));
+    let yaml = begins(bytes) || memchr_iter(b'\n', bytes).any(|end| begins(&bytes[end + 1..]));
+    yaml || bytes.trim_ascii_start().starts_with(b"{") && find(bytes, b"\"users\"").is_some()
 }
 
 fn has_key(bytes: &[u8]) -> bool {
-    bytes.windows(16).any(|window| window == b"PRIVATE KEY-----")
+    find(bytes, b"PRIVATE KEY-----").is_some()
 }
 
 fn mentions_a_certificate(bytes: &[u8]) -> bool {
-    bytes.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----")
+    find(bytes, b"-----BEGIN CERTIFICATE-----").is_some()
 }
 
 /// Why an item has no certificate, in one place with what has one.

@@ -1,13 +1,15 @@
 //! `trimtab.certs`, findings: of files, of a node, between nodes. Converts, asks `trimtab_certs::finding`, converts back.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyType};
 use serde_json::Value;
-use trimtab::certs::certificate::Certificate;
+use trimtab::certs::certificate::{Certificate, MAX_FILE_BYTES};
 use trimtab::certs::finding::cluster::{self, Node};
 use trimtab::certs::finding::copies::{self, Original};
 use trimtab::certs::finding::kubelet::{self, RequestPolicy};
@@ -24,8 +26,9 @@ use crate::certs_node::PyNodeSeen;
 use crate::certs_renew::CertificateDer;
 use crate::convert::{read, write, write_dict};
 use crate::data_class::hash_of;
-use crate::error::OrRaise;
+use crate::error::{OrRaise, Trouble};
 use crate::etcd_backup::Moment;
+use crate::etcd_file::{Content, Source};
 use crate::version::Version;
 
 /// One thing that is wrong with certificates, keys or what is around them. `str` tells all of it in one line, with what to do.
@@ -123,26 +126,61 @@ impl PyFinding {
     }
 }
 
-/// What certificates of files say wrongly, or will soon: paths with their contents as `bytes`; PEM, DER or kubeconfigs. A `.crt` is looked at
-/// with the `.key` beside it, and files of keys alone are passed over. A list of `Finding`, the worst first.
+/// What certificates of files say wrongly, or will soon, all of them together: a list of `Finding`, the worst first. Who signed whom is looked for among
+/// all files, so give those of the authorities too.
 ///
-/// `expiring_within_days` makes a warning of a leaf, `authority_expiring_within_days` of an authority.
+/// `files` are paths, which are read, or paths with their contents as `bytes`; PEM, DER, kubeconfigs, a key beside its certificate in one file, as a
+/// kubelet keeps them. A `.crt` is looked at with the `.key` beside it, and files of keys alone are passed over. `now` is a `datetime` with a time zone or
+/// a text. What ends within `expiring_within_days`, an authority within `authority_expiring_within_days`, and a life longer than `longest_life_days` are
+/// told. Releases the lock of the interpreter and answers Ctrl-C. A thousand nodes take less than a second.
+///
+/// Raises `FileNotFoundError` and its like for a path that cannot be read at all, and `InvalidInput` for a file above 100 MiB. What is in it and cannot be
+/// read is a finding.
 ///
 /// >>> from trimtab import certs
 /// >>> leaf, key, ca, _ = certs.example_pair(now="2026-01-01T00:00:00Z")
 /// >>> [found.finding for found in certs.file_findings({"a.crt": leaf.der}, now="2026-12-15T00:00:00Z")]
 /// ['expiring']
 #[pyfunction]
-#[pyo3(signature = (files, /, *, now, expiring_within_days = 30, authority_expiring_within_days = 365))]
+#[pyo3(signature = (files, /, *, now, expiring_within_days = 30, authority_expiring_within_days = 365, longest_life_days = 3653))]
 pub(crate) fn file_findings(
     py: Python<'_>,
-    files: Given,
+    files: &Bound<'_, PyAny>,
     now: Moment,
     expiring_within_days: i64,
     authority_expiring_within_days: i64,
-) -> Vec<PyFinding> {
-    let policy = dates(expiring_within_days, authority_expiring_within_days);
-    py.detach(|| shown(findings(&Inspection::of_files(&files.0), &policy, now.0)))
+    longest_life_days: i64,
+) -> PyResult<Vec<PyFinding>> {
+    let policy = FindingPolicy { longest_life: days(longest_life_days), ..dates(expiring_within_days, authority_expiring_within_days) };
+    let files = match files.cast::<PyMapping>() {
+        Ok(_) => files.extract::<Given>()?.0,
+        Err(_) => contents(py, &files.extract::<Vec<PathBuf>>()?)?,
+    };
+    Ok(py.detach(|| shown(findings(&Inspection::of_files(&files), &policy, now.0))))
+}
+
+/// After so many files Python may handle its signals: some milliseconds.
+const FILES_AT_ONCE: usize = 256;
+
+fn contents(py: Python<'_>, paths: &[PathBuf]) -> PyResult<Files> {
+    let mut files = Files::new();
+    for some in paths.chunks(FILES_AT_ONCE) {
+        py.check_signals()?;
+        let read =
+            || some.iter().map(|path| Ok((path.to_string_lossy().into_owned(), FileSeen::Contents(content(path)?)))).collect::<PyResult<Vec<_>>>();
+        files.extend(py.detach(read)?);
+    }
+    Ok(files)
+}
+
+fn content(path: &Path) -> PyResult<Vec<u8>> {
+    let Source::File(file) = Content::File(path.to_owned()).open()? else { return Ok(Vec::new()) };
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Trouble::out_of_range("file", &"longer", &format!("above {MAX_FILE_BYTES} bytes, which no file of certificates is")).into());
+    }
+    Ok(bytes)
 }
 
 /// What is there of a node, as `node_findings`, `cluster_findings` and `renewal_plan` take it, without any key. `files` are paths, as
@@ -362,9 +400,12 @@ fn shown(found: Vec<Finding>) -> Vec<PyFinding> {
 }
 
 fn dates(expiring_within_days: i64, authority_expiring_within_days: i64) -> FindingPolicy {
-    let days = |days: i64| SignedDuration::from_secs(days.saturating_mul(24 * 3600));
     let (expiring_within, authority_expiring_within) = (days(expiring_within_days), days(authority_expiring_within_days));
     FindingPolicy { expiring_within, authority_expiring_within, ..FindingPolicy::default() }
+}
+
+fn days(days: i64) -> SignedDuration {
+    SignedDuration::from_secs(days.saturating_mul(24 * 3600))
 }
 
 fn policy(version: Version, config: Option<&Bound<'_, PyAny>>, dates: FindingPolicy) -> PyResult<NodePolicy> {

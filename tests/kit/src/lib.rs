@@ -16,6 +16,9 @@ pub mod pki;
 pub mod random;
 #[cfg(feature = "live")]
 pub mod s3;
+pub mod seeds;
+#[cfg(feature = "live")]
+pub mod static_pods;
 pub mod testbed;
 pub mod topics;
 pub mod vectors;

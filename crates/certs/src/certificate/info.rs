@@ -174,7 +174,7 @@ impl Certificate {
 
     fn extensions_by_oid(&self) -> BTreeMap<String, ExtensionInfo> {
         let info = |extension: &super::Extension| ExtensionInfo { critical: extension.critical, value: STANDARD.encode(&extension.value) };
-        self.extensions.all.iter().map(|extension| (extension.oid.clone(), info(extension))).collect()
+        self.extensions.all.iter().map(|extension| (extension.oid.to_string(), info(extension))).collect()
     }
 }
 
