@@ -41,6 +41,7 @@ impl Kubernetes {
     }
 
     /// Another control-plane node of the same cluster: the same authorities and service account keys, everything else its own.
+    #[must_use]
     pub fn join(&self) -> Self {
         let dir = tempfile::Builder::new().prefix("trimtab-kubeadm-").tempdir().expect("a temporary folder can be made");
         let joined = Self { version: self.version, dir };
