@@ -133,7 +133,8 @@ fn each_state_without_a_certificate_has_its_words() {
 fn only_what_came_after_the_last_certificate_counts_and_is_counted() {
     let at = |name: &str, hour: u8, status: &Value| csr(name, "kubelet-serving", NODE, &format!("2026-06-01T{hour:02}:00:00Z"), status);
     assert_eq!(requested(&[at("new", 9, &issued()), at("old", 8, &json!({}))]), []);
-    let found = requested(&[at("c", 10, &json!({})), at("a", 8, &issued()), at("b", 9, &condition("Denied"))]);
+    let found =
+        requested(&[at("c", 10, &json!({})), at("a", 8, &issued()), at("b", 9, &condition("Denied")), at("z", 7, &json!({})), at("y", 6, &issued())]);
     assert_eq!(found.len(), 1);
     let text = found[0].to_string();
     assert!(
