@@ -468,7 +468,7 @@ def test_other_threads_run_while() -> None:
     for call in (
         lambda: certs.file_findings(long, now=NOW),
         lambda: certs.cluster_findings({"a": long}, version="1.31", now=NOW),
-        lambda: certs.node_seen(NODE),
+        lambda: certs.node_seen({f"{PKI}/ca.crt": long["0.crt"] * 4}),
     ):
         begin = threading.Event()
         turns: list[None] = []
