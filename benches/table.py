@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from certificates import Certificates
 from measure import FILE_TURNS, TURNS, Cost, Pair, run
 
 
@@ -28,10 +29,16 @@ class Group:
         return ours.times_as_fast_as(cost) if self.compared and cost is not ours else {}
 
 
-def show_certificates(pairs: list[Pair], openssl: str) -> None:
+def show_certificates(measured: Certificates, openssl: str) -> None:
     versions = {"cryptography": metadata.version("cryptography"), "openssl": openssl}
-    figures = show_pairs(about() | versions, pairs)
-    print(json.dumps({"machine": about() | versions, "certificates": figures}))
+    figures = show_pairs(about() | versions, measured.pairs)
+    print(
+        "\nin Rust, for each certificate: "
+        + ", ".join(f"{work} {each / 1e3:.1f} µs" for work, each in measured.parts.items())
+    )
+    for note in measured.notes:
+        print(note)
+    print(json.dumps({"machine": about() | versions, "certificates": figures, "parts_ns": measured.parts}))
 
 
 def show(pairs: list[Pair], speeds: dict[str, float], pods: int, pod_bytes: int) -> None:

@@ -3,7 +3,8 @@
 //! ```text
 //! bench quantity FILE ROUNDS          a quantity a line; reports as tests/oracle/bench_quantity does
 //! bench pods read|score FILE ROUNDS   a pod a line, as JSON
-//! bench certs FOLDER ROUNDS           certificates, a file each: read, parsed, judged
+//! bench certs read|judge|everything FOLDER ROUNDS
+//!                                     files of certificates: read from the disk, parsed and judged, or both
 //! bench answers quantity|pods FILE    what comes out, a line each, for the comparison of results
 //! ```
 
@@ -36,11 +37,11 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     match arguments[..] {
         ["quantity", file, rounds] => report(&quantity::measure(&lines(&read(file)?), rounds.parse()?)?),
         ["pods", work, file, rounds] => report(&pods::measure(work.parse()?, &lines(&read(file)?), rounds.parse()?)?),
-        ["certs", folder, rounds] => report(&certs::measure(folder, rounds.parse()?)?),
+        ["certs", work, folder, rounds] => report(&certs::measure(work.parse()?, folder, rounds.parse()?)?),
         ["answers", "quantity", file] => answers::quantities(&lines(&read(file)?))?,
         ["answers", "pods", file] => answers::pods(&lines(&read(file)?))?,
         _ => return Err(
-            "usage: bench quantity FILE ROUNDS, bench pods read|score FILE ROUNDS, bench certs FOLDER ROUNDS, or bench answers quantity|pods FILE"
+            "usage: bench quantity FILE ROUNDS, bench pods read|score FILE ROUNDS, bench certs read|judge|everything FOLDER ROUNDS, or bench answers quantity|pods FILE"
                 .into(),
         ),
     }

@@ -29,6 +29,7 @@ __all__ = [
     "FeatureGateError",
     "FileError",
     "FileInUse",
+    "Interrupted",
     "InvalidInput",
     "NoSpace",
     "NotFound",
@@ -131,7 +132,7 @@ class BrokenFile(TrimtabError, ValueError):
 
 
 class FileInUse(TrimtabError, OSError):
-    """The file is written while it is read. Stop the etcd that runs on it, wait for the copy, or take a snapshot."""
+    """Somebody else is writing there. Stop the etcd that runs on it, wait for the others, or look and plan again."""
 
     def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message, details)
@@ -140,6 +141,10 @@ class FileInUse(TrimtabError, OSError):
 
 class FileError(TrimtabError, OSError):
     """A file or directory cannot be read or written. Look at its rights and its disk."""
+
+
+class Interrupted(TrimtabError, RuntimeError):
+    """A replacement of files stopped half-way. Recover the node; where that cannot be, put back what it names."""
 
 
 class AlreadyExists(TrimtabError, FileExistsError):

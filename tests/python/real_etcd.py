@@ -23,11 +23,21 @@ START_SECONDS = 60.0
 class RealEtcd:
     """A cluster of real members; leaving the `with` block ends every one and removes their data."""
 
-    def __init__(self, *, members: int = 1, version: str = "3.6.16", quota_bytes: int | None = None, tls: bool = False):
+    def __init__(
+        self,
+        *,
+        members: int = 1,
+        version: str = "3.6.16",
+        quota_bytes: int | None = None,
+        tls: bool = False,
+        pki: Path | None = None,
+    ):
+        """``tls`` is with certificates of its own, ``pki`` with those that kubeadm has put into that folder."""
         self.program = TESTBED / "bin" / f"etcd-{version}" / "etcd"
         if not self.program.exists():
             raise FileNotFoundError(f"{self.program} is missing: run `make testbed`")
-        self.scheme = "https" if tls else "http"
+        self.scheme = "https" if tls or pki else "http"
+        self.pki = pki
         self.quota_bytes = quota_bytes
         self.ports = free_ports(2 * members)
         self.folder = Path(tempfile.mkdtemp(prefix="trimtab-etcd-"))
@@ -61,7 +71,11 @@ class RealEtcd:
             *("--listen-client-urls", client, "--advertise-client-urls", client),
             *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", peers),
         ]
-        if self.scheme == "https":
+        if self.pki:
+            server = self.pki / "etcd" / "server"
+            arguments += ["--cert-file", f"{server}.crt", "--key-file", f"{server}.key", "--client-cert-auth"]
+            arguments += ["--trusted-ca-file", str(self.pki / "etcd" / "ca.crt")]
+        elif self.scheme == "https":
             arguments += ["--auto-tls"]
         if self.quota_bytes is not None:
             arguments += ["--quota-backend-bytes", str(self.quota_bytes)]
@@ -87,6 +101,19 @@ class RealEtcd:
                 if time.monotonic() > until:
                     logs = "\n".join(log.read_text()[-1000:] for log in self.folder.glob("*.log"))
                     raise TimeoutError(f"etcd did not start: {error}\n{logs}") from error
+                time.sleep(0.05)
+
+    def wait_until_it_listens(self) -> None:
+        """With TLS nobody but a client with a certificate is answered."""
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                for port in self.ports[::2]:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > until:
+                    raise
                 time.sleep(0.05)
 
     # etcd's own JSON gateway, so that what is checked does not go through trimtab.

@@ -404,6 +404,7 @@ def test_every_error_can_be_caught_by_the_base_and_by_its_builtin() -> None:
         trimtab.BrokenFile: ValueError,
         trimtab.FileInUse: OSError,
         trimtab.FileError: OSError,
+        trimtab.Interrupted: RuntimeError,
         trimtab.AlreadyExists: FileExistsError,
         trimtab.NotFound: FileNotFoundError,
         trimtab.StorageFull: OSError,

@@ -478,3 +478,21 @@ def test_other_threads_run_while(call: Callable[[], object]) -> None:
     finally:
         sys.setswitchinterval(before)
         waiting.join()
+
+
+def test_many_files_are_judged_together_and_who_signed_whom_is_found_among_them(tmp_path: Path) -> None:
+    for name, contents in {"leaf.crt": pem(OLD), "ca.crt": pem(CA), "broken.crt": b"nothing"}.items():
+        (tmp_path / name).write_bytes(contents)
+    files = [tmp_path / name for name in ("leaf.crt", "broken.crt", "ca.crt")]
+    found = certs.file_findings(files, now=OLD.not_after)
+    told = [(one.severity, one.finding, Path(one.source).name) for one in found]
+    assert told[0] == ("error", "unreadable", "broken.crt")
+    assert ("warning", "expiring", "leaf.crt") in told
+    assert "no certificate in it" in found[0].message
+    assert found == certs.file_findings({str(file): file.read_bytes() for file in files}, now=OLD.not_after)
+    assert next(one for one in found if one.finding == "expiring").details["remainingDays"] == 0
+    calm = certs.file_findings([files[0], files[2]], now=MADE, authority_expiring_within_days=1)
+    assert calm == []
+    assert [one.finding for one in certs.file_findings([files[0]], now=MADE, longest_life_days=1)] == ["longLived"]
+    with pytest.raises(FileNotFoundError, match="missing"):
+        certs.file_findings([tmp_path / "missing.crt"], now=MADE)

@@ -14,15 +14,19 @@ from typing import Any
 
 import pytest
 import yaml
+from real_ansible import playbook
 from real_etcd import RealEtcd
+from real_kubeadm import Kubernetes
 from real_s3 import RealS3
-from trimtab import etcd
+from trimtab import certs, etcd
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 ANSIBLE = ROOT / "examples" / "ansible"
 QUOTA_BYTES = 16 * 1024 * 1024
+# kubeadm's leaves are due from the first day on.
+SHORT = "encryptionAlgorithm: ECDSA-P256\ncertificateValidityPeriod: 240h\n"
 
 
 def blocks(language: str) -> list[str]:
@@ -69,7 +73,7 @@ def test_the_python_example_rescues_a_real_etcd(
     real = etcd.Etcd
     monkeypatch.setattr(etcd, "Etcd", lambda endpoints, *, ca, cert, key: real(full.endpoints))
     names: dict[str, Any] = {}
-    rescue, _ = blocks("python")
+    rescue, _, _ = blocks("python")
     exec(compile(rescue, "README.md", "exec"), names)
     assert names["report"].is_done, str(names["report"])
     assert full.put("/registry/pods/accepted", b"x")
@@ -89,7 +93,7 @@ def test_the_backup_example_saves_stores_and_restores(
         monkeypatch.setattr(etcd, "Etcd", lambda endpoints: real(cluster.endpoints))
         stores = SimpleNamespace(directory=etcd.Store.directory, s3=lambda bucket, prefix: store)
         monkeypatch.setattr(etcd, "Store", stores)
-        _, backup = blocks("python")
+        _, backup, _ = blocks("python")
         backup = backup.replace("/var/backups/etcd", str(tmp_path / "backups"))
         backup = backup.replace("/var/lib/etcd-restored", str(tmp_path / "restored"))
         names: dict[str, Any] = {}
@@ -102,6 +106,25 @@ def test_the_backup_example_saves_stores_and_restores(
     assert "pods" in printed, "the keyspace report names what is in it"
     assert "clock" not in printed, "the new backup is none from the future"
     assert "newest verified" in printed, "the retention counts it"
+
+
+def test_the_certificates_example_renews_what_kubeadm_made_and_asks_the_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Kubernetes(cluster=SHORT) as made, RealEtcd(pki=made.pki) as server:
+        node, probe = made.node(), certs.probe
+        monkeypatch.setattr(certs, "probe", lambda host, port: probe(host, server.ports[0]))
+        monkeypatch.setattr(certs, "Node", lambda folder: node)
+        _, _, example = blocks("python")
+        example = example.replace("/etc/kubernetes/pki/apiserver.crt", str(made.pki / "etcd" / "server.crt"))
+        server.wait_until_it_listens()
+        names: dict[str, Any] = {}
+        exec(compile(example, "README.md", "exec"), names)
+        assert names["report"].is_done, str(names["report"])
+        assert names["report"].acted == 11
+        printed = capsys.readouterr().out
+        assert str(names["plan"]) in printed
+        assert "the server shows the certificate of the file" in printed
 
 
 def test_the_plan_is_shown_as_it_is_printed() -> None:
@@ -121,11 +144,27 @@ def rescue(*arguments: str) -> tuple[int, dict[str, Any]]:
     return ran.returncode, said
 
 
-def test_the_playbook_is_the_one_in_examples() -> None:
-    assert the_block("yaml") == (ANSIBLE / "rescue.yml").read_text()
-    (play,) = yaml.safe_load(the_block("yaml"))
+def test_the_playbooks_are_those_in_examples() -> None:
+    certificates, rescues = blocks("yaml")
+    assert certificates == (ANSIBLE / "certificates.yml").read_text()
+    assert rescues == (ANSIBLE / "rescue.yml").read_text()
+    (play,) = yaml.safe_load(rescues)
     script = play["tasks"][0]["ansible.builtin.script"]["cmd"].split()[0]
     assert (ANSIBLE / script).is_file()
+
+
+def test_the_certificates_playbook_plans_renews_and_then_has_nothing_to_do(tmp_path: Path) -> None:
+    play, _ = blocks("yaml")
+    with Kubernetes(cluster=SHORT) as made:
+        folders = f"        folder: {made.folder}\n        kubelet_dir: {made.kubelet}\n"
+        play = play.replace("      register: renewal\n", f"{folders}      register: renewal\n")
+        before = made.contents()
+        for options, changes in ((("--check", "--diff"), True), ((), True), ((), False)):
+            ran = playbook(tmp_path, play, "-e", "kubernetes_version=1.31.0", *options)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert ("changed=1 " in ran.stdout) == changes, ran.stdout
+            assert ("manifests/kube-scheduler.yaml" in ran.stdout) == changes, ran.stdout
+            assert (made.contents() == before) == ("--check" in options)
 
 
 def test_the_ansible_script_holds_back_plans_rescues_and_then_has_nothing_to_do(full: RealEtcd) -> None:

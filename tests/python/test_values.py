@@ -55,14 +55,14 @@ SAVE = etcd.save_plan(affected(SEEN), directory="/var/backups", now="2026-11-25T
 SAVE_HELD = etcd.save_plan(SEEN, directory="/var/backups", now="2026-11-25T00:00:00Z", source="learner").held
 
 
-def reported(plan: etcd.SavePlan | etcd.RetentionPlan) -> dict[str, Any]:
+def reported(plan: etcd.SavePlan | etcd.RetentionPlan | certs.RenewalPlan) -> dict[str, Any]:
     """How it ends well."""
     done = {"outcome": "done", "acted": True}
     steps = [{"target": step.target, "action": step.action} | done for step in plan.steps]
     return {"subject": plan.subject, "held": [held.to_dict() for held in plan.held], "steps": steps}
 
 
-def begun(step: etcd.SaveStep | etcd.RetentionStep) -> dict[str, Any]:
+def begun(step: etcd.SaveStep | etcd.RetentionStep | certs.RenewalStep) -> dict[str, Any]:
     return {"event": "begun", "index": 0, "step": step.to_dict(), "message": None, "outcome": None}
 
 
@@ -79,6 +79,14 @@ VERIFICATION = etcd.Verification.from_dict(
 )
 
 CERTIFICATE, *_ = certs.example_pair(now="2026-01-01T00:00:00Z")
+NODE = certs.example_node(version="1.31", made="2026-01-05T00:00:00Z")
+# The kubelet will have renewed its own by then.
+RENEWAL = certs.renewal_plan(NODE, version="1.31", now="2026-09-01T00:00:00Z", due_within_hours=24 * 200)
+RENEWAL_REPORT = certs.RenewalReport.from_dict(reported(RENEWAL))
+OTHER_NODE = certs.NodeSeen.from_json(NODE.to_json().replace('Sha256":"', 'Sha256":"0'))
+CLUSTER = certs.cluster_plan({"a": NODE, "b": NODE}, version="1.31", now="2026-12-25T00:00:00Z")
+CLUSTER_HELD = certs.cluster_plan({"a": NODE, "b": OTHER_NODE}, version="1.31", now="2026-12-25T00:00:00Z")
+SERVED = certs.Served._again([CERTIFICATE.der])  # type: ignore[attr-defined]
 
 HASHABLE: list[Any] = [
     KubeVersion("1.34.2"),
@@ -95,9 +103,10 @@ HASHABLE: list[Any] = [
     etcd.verify(SNAPSHOT).status,
     etcd.hash_kv(SNAPSHOT),
     CERTIFICATE,
+    certs.file_findings({"a.crt": b"it's broken"}, now="2026-01-01T00:00:00Z")[0],
 ]
 # Nobody makes these by hand.
-ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate)
+ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate, certs.Finding)
 UNHASHABLE: list[Any] = [
     net.LinearParams(cores_per_replica=0.1, nodes_per_replica=1e-5, max=9, prevent_single_point_failure=True),
     net.Mode.parse("linear", '{"coresPerReplica": 0.30000000000000004}'),
@@ -137,6 +146,22 @@ UNHASHABLE: list[Any] = [
     etcd.RetentionEvent.from_dict(begun(RETENTION.steps[0])),
     certs.certificates(CERTIFICATE.der)[0],
     certs.certificates(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")[0],
+    NODE,
+    RENEWAL,
+    RENEWAL.steps[0],
+    RENEWAL.held[0],
+    RENEWAL.notices[0],
+    RENEWAL_REPORT,
+    RENEWAL_REPORT.steps[0],
+    certs.RenewalEvent.from_dict(begun(RENEWAL.steps[0])),
+    CLUSTER,
+    CLUSTER_HELD,
+    CLUSTER.nodes[0],
+    certs.Backup.from_dict({"item": "ca", "stamp": "20261125T100112Z", "files": [{"path": "/a", "backup": "/b"}]}),
+    certs.Recovered.from_dict({"item": "apiserver", "outcome": "finished"}),
+    certs.Requested.from_dict({"item": "apiserver", "request": "/a.csr", "key": None}),
+    SERVED,
+    SERVED.beside(CERTIFICATE),
 ]
 RULES: list[Any] = [node.OomRules.at("1.34"), sched.SampleRules.at("1.34")]
 VALUES = HASHABLE + UNHASHABLE + RULES
@@ -209,8 +234,8 @@ def test_every_public_class_stands_in_these_tests() -> None:
         for name in module.__all__
         if isinstance(getattr(module, name), type)
     }
-    # They hold credentials and keys: no pickle.
-    assert public - tested == {"Etcd", "Store", "PrivateKey", "Renewed"}
+    # They hold credentials and keys, or are hands: no pickle.
+    assert public - tested == {"Etcd", "Node", "Store", "PrivateKey", "Renewed"}
 
 
 def test_a_plan_reads_as_a_transcript() -> None:
@@ -240,6 +265,26 @@ def test_plans_of_backups_read_as_transcripts() -> None:
     assert [held.reason["reason"] for held in RETENTION.held] == ["kept"]
     assert str(RESTORE).startswith("restore of member m0 ")
     assert str(VERIFICATION) == f"{MANIFESTS[0].name}: sound"
+
+
+def test_plans_of_renewals_read_as_transcripts() -> None:
+    assert str(RENEWAL).splitlines()[0] == "plan: renewal of certificates in /etc/kubernetes"
+    assert (bool(RENEWAL), RENEWAL.is_blocked, len(RENEWAL.steps)) == (True, False, 11)
+    assert RENEWAL.steps[0].action["notAfter"] == "2027-09-01T00:00:00Z"
+    assert RENEWAL_REPORT.is_done
+    assert {held.target for held in RENEWAL.held if held.is_obstacle} == set()
+    assert {held.is_obstacle for held in HELD.held} == {True}
+    assert str(RENEWAL_REPORT).splitlines()[-1].startswith("  held back: ")
+    assert [node.node for node in CLUSTER.nodes] == ["a", "b"]
+    assert "2. b" in str(CLUSTER).splitlines()
+    assert (bool(CLUSTER_HELD), CLUSTER_HELD.is_empty, CLUSTER_HELD.is_blocked) == (False, True, True)
+    reasons = [held["reason"] for held in CLUSTER_HELD.held]
+    assert reasons == ["authoritiesDiffer"] * 3 + ["serviceAccountKeysDiffer"]
+    assert CLUSTER_HELD.held[0]["message"] in str(CLUSTER_HELD)
+    assert (
+        str(SERVED.beside(CERTIFICATE))
+        == "the server shows the certificate of the file, which ends at 2027-01-01T00:00:00Z"
+    )
 
 
 def test_a_report_tells_where_it_stopped() -> None:

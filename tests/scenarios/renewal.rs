@@ -26,7 +26,7 @@ fn days(days: i64) -> SignedDuration {
 fn node(version: &str, left: i64) -> NodeSeen {
     let mut seen = example::node(version.parse().unwrap(), now() - days(365 - left));
     let target = "/var/lib/kubelet/pki/kubelet-client-2026-10-01-00-00-00.pem".to_owned();
-    seen.kubelet.state = KubeletState::Link { target, not_before: now() - days(55), not_after: now() + days(310) };
+    seen.kubelet.state = KubeletState::Link { target, not_before: now() - days(55), not_after: now() + days(310), certificate_sha256: None };
     seen
 }
 

@@ -1,6 +1,9 @@
 //! What a certificate says, as plain data; what it says wrongly, as problems.
 
 mod extensions;
+mod fingerprint;
+pub mod info;
+mod object_names;
 mod public_key;
 mod serial;
 mod signature;
@@ -17,6 +20,8 @@ use crate::name::Name;
 use crate::pem::{Block, PemError, SkippedByGo, blocks};
 
 pub use extensions::{AuthorityKeyId, BasicConstraints, Extension, ExtensionProblem, Extensions, GeneralName, KeyUsage};
+pub use fingerprint::fingerprints;
+pub use info::CertificateInfo;
 pub use public_key::{PublicKey, PublicKeyKind};
 pub use serial::Serial;
 pub use signature::{SignatureAlgorithm, Weakness};
@@ -125,8 +130,22 @@ impl Certificate {
         if rest == 0 { Ok(certificate) } else { Err(CertificateError::TrailingBytes { bytes: rest }) }
     }
 
+    /// As [`Self::from_der`], and keeps the bytes.
+    fn from_block(der: Vec<u8>) -> Result<Self, CertificateError> {
+        let (mut certificate, rest) = Self::parse(&der)?;
+        certificate.der = der;
+        if rest == 0 { Ok(certificate) } else { Err(CertificateError::TrailingBytes { bytes: rest }) }
+    }
+
     /// The certificate, and how many bytes follow it.
     fn read(der: &[u8]) -> Result<(Self, usize), CertificateError> {
+        let (mut certificate, rest) = Self::parse(der)?;
+        certificate.der = der[..der.len() - rest].to_vec();
+        Ok((certificate, rest))
+    }
+
+    /// As [`Self::read`], but the bytes are not in it yet.
+    fn parse(der: &[u8]) -> Result<(Self, usize), CertificateError> {
         if der.len() > MAX_DER_BYTES {
             return Err(CertificateError::TooLarge { bytes: der.len(), limit: MAX_DER_BYTES });
         }
@@ -145,7 +164,7 @@ impl Certificate {
             signature_algorithm: SignatureAlgorithm::read(&parsed.signature_algorithm),
             extensions,
             problems,
-            der: der[..der.len() - rest.len()].to_vec(),
+            der: Vec::new(),
         };
         Ok((certificate, rest.len()))
     }
@@ -228,17 +247,29 @@ pub struct Found {
 /// ```
 #[must_use]
 pub fn certificates(file: &[u8]) -> Vec<Found> {
+    let mut found = Vec::new();
+    each_certificate(file, |one| found.push(one));
+    found
+}
+
+/// As [`certificates`], handed over one by one: where a file has only one, a list for it would cost as much as reading it.
+pub(crate) fn each_certificate(file: &[u8], mut take: impl FnMut(Found)) {
     // DER begins with a SEQUENCE, which no text does.
     if file.first() == Some(&0x30) && file.get(1).is_some_and(|length| *length >= 0x80 || usize::from(*length) + 2 == file.len()) {
-        return vec![Found { offset: 0, skipped_by_go: None, certificate: Certificate::from_der(file) }];
+        return take(Found { offset: 0, skipped_by_go: None, certificate: Certificate::from_der(file) });
     }
-    let mut count = 0;
-    let mut found: Vec<Found> = blocks(file).inspect(|_| count += 1).filter_map(of_block).collect();
-    if found.is_empty() {
+    let (mut count, mut any) = (0, false);
+    for block in blocks(file) {
+        count += 1;
+        if let Some(found) = of_block(block) {
+            any = true;
+            take(found);
+        }
+    }
+    if !any {
         let nothing = CertificateError::NoCertificate { bytes: file.len(), blocks: count };
-        found.push(Found { offset: 0, skipped_by_go: None, certificate: Err(nothing) });
+        take(Found { offset: 0, skipped_by_go: None, certificate: Err(nothing) });
     }
-    found
 }
 
 fn of_block(block: Result<Block, PemError>) -> Option<Found> {
@@ -255,7 +286,7 @@ fn of_block(block: Result<Block, PemError>) -> Option<Found> {
         }
     };
     let certificate = match block.label.as_str() {
-        "CERTIFICATE" | "X509 CERTIFICATE" => Certificate::from_der(&block.contents),
+        "CERTIFICATE" | "X509 CERTIFICATE" => Certificate::from_block(block.contents),
         // What openssl trusts it for follows.
         "TRUSTED CERTIFICATE" => Certificate::read(&block.contents).map(|(certificate, _)| certificate),
         _ => return None,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{KeyAlgorithm, KeyFormat};
+use crate::kubeconfig::KubeconfigError;
 use crate::pem::PemError;
 use crate::renew::ChainProblem;
 
@@ -331,6 +332,53 @@ pub enum Error {
         /// What differs.
         problem: String,
     },
+    /// A kubeconfig that others should be held against is none.
+    #[error("{path}: {kubeconfig}")]
+    NoKubeconfig {
+        /// Which.
+        path: String,
+        /// Why.
+        kubeconfig: KubeconfigError,
+    },
+    /// A kubeconfig that others should be held against has no certificate.
+    #[error("{path} has no certificate of its current context's user in it: give a kubeconfig like kubeadm's admin.conf")]
+    NoOriginal {
+        /// Which.
+        path: String,
+    },
+    /// A name that is none of kubeadm's.
+    #[error("{name:?} is no certificate of kubeadm: {}", crate::kubeadm::Item::ALL.map(crate::kubeadm::Item::name).join(", "))]
+    UnknownItem {
+        /// What was given.
+        name: String,
+    },
+    /// A release's kubeadm refuses a configuration.
+    #[error(transparent)]
+    ConfigRefused {
+        /// Why.
+        #[from]
+        refusal: crate::kubeadm::Refusal,
+    },
+    /// A command line that a release's kubeadm does not take.
+    #[error(transparent)]
+    Usage {
+        /// Why.
+        #[from]
+        usage: crate::kubeadm::command::UsageError,
+    },
+    /// A configuration of which no names for certificates can be made.
+    #[error(transparent)]
+    AltNames {
+        /// Why.
+        #[from]
+        alt_names: crate::kubeadm::SanError,
+    },
+    /// A distribution whose layout is not known.
+    #[error("{name:?} is no distribution whose layout is known: kubeadm, k3s, rke2, k0s")]
+    UnknownDistribution {
+        /// What was given.
+        name: String,
+    },
     /// The answer was not signed by that CA, or is not valid now.
     #[error("the certificate that came back cannot be used: {}", listed(problems))]
     AnswerChain {
@@ -363,4 +411,25 @@ impl std::fmt::Display for Role {
 
 fn listed(problems: &[ChainProblem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubeadm::{Item, Refusal};
+
+    #[test]
+    fn what_kubeadm_refuses_is_an_error_of_this_crate_with_its_own_words_and_numbers() {
+        fn item(name: &str) -> Result<Item, Error> {
+            name.parse()
+        }
+        assert_eq!(item("apiserver"), Ok(Item::Apiserver));
+        assert!(item("nobody").unwrap_err().to_string().starts_with("\"nobody\" is no certificate of kubeadm: ca, apiserver,"));
+        let refusal: Refusal =
+            crate::kubeadm::Config::read(&serde_json::json!({"localAPIEndpoint": {"bindPort": "x"}}), &serde_json::json!({})).unwrap_err();
+        let error = Error::from(refusal.clone());
+        assert_eq!(error.to_string(), refusal.to_string());
+        let again: Error = serde_json::from_str(&serde_json::to_string(&error).unwrap()).unwrap();
+        assert_eq!(again, error);
+    }
 }

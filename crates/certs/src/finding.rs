@@ -1,7 +1,12 @@
 //! What is wrong with certificates, or soon will be: each with its place, its numbers and what to do.
 
 mod chain;
+pub mod cluster;
+pub mod copies;
+pub mod kubelet;
+pub mod node;
 mod prometheus;
+pub mod served;
 
 use std::fmt;
 
@@ -160,6 +165,26 @@ pub enum Problem {
         /// Why.
         why: SkippedByGo,
     },
+    /// One of a node, where it is known what each certificate is for.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Node(node::NodeProblem),
+    /// One between nodes.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Cluster(cluster::ClusterProblem),
+    /// One of a kubelet's configuration or its signing requests.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Kubelet(kubelet::KubeletProblem),
+    /// One of a copy of a kubeconfig.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Copy(copies::CopyProblem),
+    /// One of what a server shows.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Served(served::ServedProblem),
 }
 
 fn skipped(why: SkippedByGo) -> &'static str {
@@ -215,33 +240,53 @@ pub fn findings(inspection: &Inspection, policy: &FindingPolicy, now: Timestamp)
         let finding = |(severity, problem)| Finding { severity, place: item.place.clone(), position: item.position, subject: subject(), problem };
         found.extend(problems.into_iter().map(finding));
     }
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    worst_first(&mut found);
     found
+}
+
+/// Otherwise in its order.
+fn worst_first(found: &mut [Finding]) {
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
 }
 
 type Problems = Vec<(Severity, Problem)>;
 
 fn look_at(certificate: &Certificate, policy: &FindingPolicy, now: Timestamp, problems: &mut Problems) {
-    let (not_before, not_after) = (certificate.not_before, certificate.not_after);
-    let remaining = not_after.duration_since(now);
-    let remaining_days = remaining.as_hours() / 24;
-    if now > not_after {
-        let problem = if certificate.is_ca() { Problem::AuthorityExpired { not_after } } else { Problem::Expired { not_after } };
-        problems.push((Severity::Error, problem));
-    } else if certificate.is_ca() && remaining < policy.authority_expiring_within {
-        problems.push((Severity::Warning, Problem::AuthorityExpiring { not_after, remaining_days }));
-    } else if !certificate.is_ca() && remaining < policy.expiring_within {
-        problems.push((Severity::Warning, Problem::Expiring { not_after, remaining_days }));
-    }
-    if now < not_before {
-        problems.push((Severity::Error, Problem::NotYetValid { not_before }));
-    }
-    let life = not_after.duration_since(not_before);
-    if !certificate.is_ca() && life > policy.longest_life {
-        problems.push((Severity::Notice, Problem::LongLived { years: life.as_hours() / 24 / 365 }));
-    }
+    let life = Life { not_before: certificate.not_before, not_after: certificate.not_after, is_ca: certificate.is_ca() };
+    life.look_at(policy, now, problems);
     problems.extend(certificate.weaknesses().into_iter().map(|weak| (Severity::Warning, Problem::Weak { weak })));
     problems.extend(certificate.problems.iter().map(|flaw| (Severity::Warning, Problem::Flawed { flaw: flaw.clone() })));
+}
+
+/// What matters of a certificate's dates.
+#[derive(Clone, Copy)]
+struct Life {
+    not_before: Timestamp,
+    not_after: Timestamp,
+    is_ca: bool,
+}
+
+impl Life {
+    fn look_at(self, policy: &FindingPolicy, now: Timestamp, problems: &mut Problems) {
+        let Self { not_before, not_after, is_ca } = self;
+        let remaining = not_after.duration_since(now);
+        let remaining_days = remaining.as_hours() / 24;
+        if now > not_after {
+            let problem = if is_ca { Problem::AuthorityExpired { not_after } } else { Problem::Expired { not_after } };
+            problems.push((Severity::Error, problem));
+        } else if is_ca && remaining < policy.authority_expiring_within {
+            problems.push((Severity::Warning, Problem::AuthorityExpiring { not_after, remaining_days }));
+        } else if !is_ca && remaining < policy.expiring_within {
+            problems.push((Severity::Warning, Problem::Expiring { not_after, remaining_days }));
+        }
+        if now < not_before {
+            problems.push((Severity::Error, Problem::NotYetValid { not_before }));
+        }
+        let life = not_after.duration_since(not_before);
+        if !is_ca && life > policy.longest_life {
+            problems.push((Severity::Notice, Problem::LongLived { years: life.as_hours() / 24 / 365 }));
+        }
+    }
 }
 
 fn look_beside(item: &Inspected, problems: &mut Problems) {

@@ -4,19 +4,25 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::certificate::{Certificate, CertificateError, Found, certificates};
+use crate::certificate::{Certificate, CertificateError, Found, each_certificate};
 use crate::error::Error;
 use crate::key::PrivateKey;
+use crate::kubeadm::observe::{FileSeen, Files};
 use crate::kubeconfig::{Kubeconfig, KubeconfigError, Material, Secret};
 use crate::name::escaped;
+use crate::pem::find;
 
 /// Where something was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
+    /// On which node, where more than one is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// A path, or an object: `Secret kube-system/web-tls`.
     pub source: String,
     /// What of it, where it holds more than one thing: `users[admin].client-certificate-data`, `data[tls.crt]`.
@@ -107,6 +113,13 @@ pub enum UnreadProblem {
     /// No base64 where there should be.
     #[error("no base64; write it again")]
     NotBase64,
+    /// No PKCS#12, not with this password, or something in it cannot be read.
+    #[cfg(feature = "pkcs12")]
+    #[error(transparent)]
+    Pkcs12 {
+        /// Why; nothing of a password or a key.
+        pkcs12: crate::pkcs12::Pkcs12Error,
+    },
     /// No dump of objects.
     #[error("no JSON of `kubectl get … -o json`: line {line}, column {column}")]
     NotADump {
@@ -128,7 +141,7 @@ impl Inspection {
     /// ```
     #[must_use]
     pub fn of_file(path: &str, bytes: &[u8]) -> Self {
-        let place = |entry: Option<String>| Place { source: path.to_owned(), entry };
+        let place = |entry: Option<String>| Place { node: None, source: path.to_owned(), entry };
         if looks_like_a_kubeconfig(bytes) {
             return match Kubeconfig::read(bytes) {
                 Ok(config) => Self::of_kubeconfig(path, &config),
@@ -148,7 +161,35 @@ impl Inspection {
     #[must_use]
     pub fn of_pair(path: &str, certificate: &[u8], key: &[u8]) -> Self {
         let mut found = Self::default();
-        found.add(&Place { source: path.to_owned(), entry: None }, certificate, Some(key));
+        found.add(&Place { node: None, source: path.to_owned(), entry: None }, certificate, Some(key));
+        found
+    }
+
+    /// Looks through the files of a machine: each certificate with the key of the same name beside it (`apiserver.crt`, `apiserver.key`); files of keys
+    /// alone, `.key` and `.pub`, are no findings of their own.
+    ///
+    /// ```
+    /// use trimtab_certs::Inspection;
+    /// use trimtab_certs::kubeadm::observe::{FileSeen, Files};
+    ///
+    /// let file = |path: &str| (path.to_owned(), FileSeen::Contents(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_vec()));
+    /// assert_eq!(Inspection::of_files(&Files::from([file("a.crt"), file("a.key"), file("b.pem")])).items.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn of_files(files: &Files) -> Self {
+        let mut found = Self::default();
+        for (path, file) in files {
+            let FileSeen::Contents(contents) = file else { continue };
+            let key = match path.rsplit_once('.') {
+                Some((_, "key" | "pub")) => continue,
+                Some((stem, "crt")) => files.get(&format!("{stem}.key")),
+                Some(_) | None => None,
+            };
+            found.append(match key {
+                Some(FileSeen::Contents(key)) => Self::of_pair(path, contents, key),
+                Some(FileSeen::Unreadable(_)) | None => Self::of_file(path, contents),
+            });
+        }
         found
     }
 
@@ -186,7 +227,7 @@ impl Inspection {
             },
             Err(error) => {
                 let problem = UnreadProblem::NotADump { line: error.line(), column: error.column() };
-                found.unread.push(Unread { place: Place { source: path.to_owned(), entry: None }, problem });
+                found.unread.push(Unread { place: Place { node: None, source: path.to_owned(), entry: None }, problem });
             }
         }
         found
@@ -197,6 +238,23 @@ impl Inspection {
         self.items.append(&mut other.items);
         self.references.append(&mut other.references);
         self.unread.append(&mut other.unread);
+    }
+
+    /// The same, with the node's name at every place.
+    ///
+    /// ```
+    /// use trimtab_certs::Inspection;
+    ///
+    /// let found = Inspection::of_file("/etc/kubernetes/pki/ca.crt", b"").on_node("node-a");
+    /// assert_eq!(found.items[0].place.to_string(), "node-a: /etc/kubernetes/pki/ca.crt");
+    /// ```
+    #[must_use]
+    pub fn on_node(mut self, name: &str) -> Self {
+        let items = self.items.iter_mut().map(|item| &mut item.place);
+        let references = self.references.iter_mut().map(|reference| &mut reference.place);
+        let unread = self.unread.iter_mut().map(|unread| &mut unread.place);
+        items.chain(references).chain(unread).for_each(|place| place.node = Some(escaped(name).into_owned()));
+        self
     }
 
     /// The certificates that could be read, with where they were.
@@ -226,19 +284,24 @@ impl Inspection {
 
     /// The key is that of the first certificate of a bundle.
     fn add(&mut self, place: &Place, bytes: &[u8], key: Option<&[u8]>) {
-        for (position, found) in certificates(bytes).into_iter().enumerate() {
+        if self.items.is_empty() {
+            self.items.reserve_exact(1);
+        }
+        let mut position = 0;
+        each_certificate(bytes, |found| {
             let key = match (&found.certificate, key) {
                 (Ok(certificate), Some(key)) if position == 0 => beside(certificate, key),
                 (Ok(_) | Err(_), Some(_) | None) => KeyBeside::None,
             };
             self.items.push(Inspected { place: place.clone(), position, found, key });
-        }
+            position += 1;
+        });
     }
 
     fn object(&mut self, object: &Value) {
         let kind = object["kind"].as_str().unwrap_or_default();
         let source = named(kind, &object["metadata"]);
-        let bundle = |entry: String| Place { source: source.clone(), entry: Some(entry) };
+        let bundle = |entry: String| Place { node: None, source: source.clone(), entry: Some(entry) };
         match kind {
             "Secret" => self.secret(&source, object),
             "ConfigMap" => {
@@ -269,7 +332,7 @@ impl Inspection {
         let read = |key: &str| data.and_then(|data| data.get(key)).and_then(Value::as_str).map(|text| STANDARD.decode(text));
         let is_tls = secret["type"] == "kubernetes.io/tls";
         for key in data.into_iter().flat_map(|data| data.keys()) {
-            let place = Place { source: source.to_owned(), entry: Some(format!("data[{}]", escaped(key))) };
+            let place = Place { node: None, source: source.to_owned(), entry: Some(format!("data[{}]", escaped(key))) };
             let tls = is_tls && key == "tls.crt";
             match read(key) {
                 Some(Ok(contents)) if tls => {
@@ -294,13 +357,16 @@ impl Inspection {
 }
 
 impl Place {
-    fn of(path: &str, list: &str, name: &str, field: &str) -> Self {
-        Self { source: path.to_owned(), entry: Some(format!("{list}[{}].{field}", escaped(name))) }
+    pub(crate) fn of(path: &str, list: &str, name: &str, field: &str) -> Self {
+        Self { node: None, source: path.to_owned(), entry: Some(format!("{list}[{}].{field}", escaped(name))) }
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(node) = &self.node {
+            write!(f, "{node}: ")?;
+        }
         match &self.entry {
             Some(entry) => write!(f, "{} {entry}", self.source),
             None => f.write_str(&self.source),
@@ -327,18 +393,19 @@ fn beside(certificate: &Certificate, key: &[u8]) -> KeyBeside {
 
 /// By what stands at the beginning of a line, or in JSON.
 fn looks_like_a_kubeconfig(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let keys = ["clusters:", "users:", "contexts:", "current-context:", "kind: Config"];
-    let yaml = text.lines().any(|line| keys.iter().any(|key| line.starts_with(key)));
-    yaml || text.trim_start().starts_with('{') && text.contains("\"users\"")
+    let keys: [&[u8]; 5] = [b"clusters:", b"users:", b"contexts:", b"current-context:", b"kind: Config"];
+    // The lines of a certificate begin like this seldom.
+    let begins = |line: &[u8]| matches!(line.first(), Some(b'c' | b'u' | b'k')) && keys.iter().any(|key| line.starts_with(key));
+    let yaml = begins(bytes) || memchr_iter(b'\n', bytes).any(|end| begins(&bytes[end + 1..]));
+    yaml || bytes.trim_ascii_start().starts_with(b"{") && find(bytes, b"\"users\"").is_some()
 }
 
 fn has_key(bytes: &[u8]) -> bool {
-    bytes.windows(16).any(|window| window == b"PRIVATE KEY-----")
+    find(bytes, b"PRIVATE KEY-----").is_some()
 }
 
 fn mentions_a_certificate(bytes: &[u8]) -> bool {
-    bytes.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----")
+    find(bytes, b"-----BEGIN CERTIFICATE-----").is_some()
 }
 
 /// Why an item has no certificate, in one place with what has one.

@@ -44,6 +44,8 @@ pub struct Cluster {
     pub certificate_authority: Option<Material>,
     /// Whether it trusts anybody.
     pub insecure_skip_tls_verify: bool,
+    /// The name that the server has to have, where it is another than the one in `server`: `tls-server-name`.
+    pub tls_server_name: Option<String>,
 }
 
 /// A user of a kubeconfig.
@@ -170,6 +172,35 @@ impl Kubeconfig {
     }
 }
 
+impl Cluster {
+    /// The name or address that the server's certificate has to stand for; none where nobody looks.
+    ///
+    /// ```
+    /// use trimtab_certs::Kubeconfig;
+    ///
+    /// let config = Kubeconfig::read(b"clusters:\n- name: a\n  cluster: {server: 'https://[2001:db8::1]:6443'}\n")?;
+    /// assert_eq!(config.clusters[0].server_name(), Some("2001:db8::1"));
+    /// # Ok::<(), trimtab_certs::kubeconfig::KubeconfigError>(())
+    /// ```
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        if self.insecure_skip_tls_verify {
+            return None;
+        }
+        let named = self.tls_server_name.as_deref().or_else(|| host(&self.server));
+        named.filter(|name| !name.is_empty())
+    }
+}
+
+/// The host of a URL of `https`; nothing of another one.
+fn host(url: &str) -> Option<&str> {
+    let authority = url.strip_prefix("https://")?.split(['/', '?', '#']).next()?;
+    match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').map(|(host, _)| host),
+        None => authority.split(':').next(),
+    }
+}
+
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -229,6 +260,7 @@ struct ClusterFields {
     certificate_authority: Option<String>,
     certificate_authority_data: Option<Spanned<String>>,
     insecure_skip_tls_verify: Option<bool>,
+    tls_server_name: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -304,8 +336,13 @@ impl From<NamedCluster> for Cluster {
             (Some(Err(())), _) => Some(Material::NotBase64),
             (None, path) => path.map(|path| Material::File { path }),
         };
-        let insecure_skip_tls_verify = fields.insecure_skip_tls_verify.unwrap_or_default();
-        Self { name: named.name, server: fields.server.unwrap_or_default(), certificate_authority, insecure_skip_tls_verify }
+        Self {
+            name: named.name,
+            server: fields.server.unwrap_or_default(),
+            certificate_authority,
+            insecure_skip_tls_verify: fields.insecure_skip_tls_verify.unwrap_or_default(),
+            tls_server_name: file(fields.tls_server_name),
+        }
     }
 }
 

@@ -46,6 +46,7 @@ use trimtab_core::plan::Report;
 use crate::Error;
 use crate::kubeadm::Item;
 use crate::kubeadm::list::KUBERNETES_DIR;
+use crate::renewal::seen::KUBELET_DIR;
 use crate::renewal::{NodeSeen, RenewalPlan, Renewals};
 
 pub use backup::{Backup, BackupFile};
@@ -55,8 +56,6 @@ pub use request::Requested;
 
 /// kubeadm's `certificatesDir` where nobody says otherwise.
 const CERTIFICATES_DIR: &str = "/etc/kubernetes/pki";
-/// Where a kubelet keeps its own certificates where nobody says otherwise.
-const KUBELET_DIR: &str = "/var/lib/kubelet/pki";
 
 /// Who holds it replaces files in this folder. It stays there, since whoever waited for one that was removed would hold another. Mode 0600: the folder
 /// itself can be opened, and so locked, by anybody on the node.

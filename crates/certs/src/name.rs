@@ -7,6 +7,8 @@ use serde::{Serialize, Serializer};
 use x509_parser::asn1_rs::{Any, Tag};
 use x509_parser::x509::X509Name;
 
+use crate::oid::dotted;
+
 /// A distinguished name, as it stands in the certificate.
 ///
 /// `Display` is RFC 4514: the last attribute first, as pyca/cryptography prints it, and what could deceive a reader escaped: not only what the
@@ -21,7 +23,7 @@ pub struct Name {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Attribute {
     /// The attribute's type, dotted.
-    pub oid: String,
+    pub oid: Cow<'static, str>,
     /// The kind of string that it is stored as, in ASN.1's words (`PrintableString`); none for what is no string.
     pub string_type: Option<StringType>,
     /// Its value; none where the bytes are not what their type says, or are no string.
@@ -110,14 +112,14 @@ impl Name {
         Self {
             rdns: name
                 .iter_rdn()
-                .map(|rdn| rdn.iter().map(|attribute| Attribute::read(attribute.attr_type().to_id_string(), attribute.attr_value())).collect())
+                .map(|rdn| rdn.iter().map(|attribute| Attribute::read(dotted(attribute.attr_type()), attribute.attr_value())).collect())
                 .collect(),
         }
     }
 }
 
 impl Attribute {
-    fn read(oid: String, value: &Any<'_>) -> Self {
+    fn read(oid: Cow<'static, str>, value: &Any<'_>) -> Self {
         let (string_type, text) = text_of(value);
         let raw = raw_of(value);
         Self { oid, string_type, text, raw }
@@ -244,7 +246,7 @@ mod tests {
 
     fn name(rdns: &[&[(&str, &str)]]) -> Name {
         let attribute = |(oid, text): &(&str, &str)| Attribute {
-            oid: (*oid).to_owned(),
+            oid: Cow::Owned((*oid).to_owned()),
             string_type: Some(StringType::Utf8String),
             text: Some((*text).to_owned()),
             raw: text.as_bytes().to_vec(),

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 /// A block, decoded. It may be a key, so `Debug` shows no contents.
@@ -203,10 +204,10 @@ pub fn encode(label: &str, contents: &[u8]) -> String {
     text
 }
 
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+pub(crate) fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        let at = from + text[from..].iter().position(|byte| *byte == wanted[0])?;
+        let at = from + memchr(*wanted.first()?, &text[from..])?;
         if text[at..].starts_with(wanted) {
             return Some(at);
         }
@@ -216,7 +217,7 @@ fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
 
 /// The length of the first line with its end.
 fn line_length(text: &[u8]) -> usize {
-    text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1)
+    memchr(b'\n', text).map_or(text.len(), |end| end + 1)
 }
 
 /// A label as they are: capitals, digits and spaces.
@@ -239,8 +240,26 @@ fn headers(mut body: &[u8]) -> (bool, &[u8]) {
 }
 
 fn decoded(contents: &[u8]) -> Option<Vec<u8>> {
-    let packed: Vec<u8> = contents.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(packed).ok()
+    decoded_by_lines(contents).or_else(|| {
+        let packed: Vec<u8> = contents.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        STANDARD.decode(packed).ok()
+    })
+}
+
+/// As nearly all are written: every line but the last is whole by itself. None where one is not.
+fn decoded_by_lines(contents: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(contents.len() / 4 * 3);
+    let mut rest = contents;
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(line_length(rest));
+        let line = line.trim_ascii_end();
+        if line.ends_with(b"=") && !after.trim_ascii().is_empty() {
+            return None;
+        }
+        STANDARD.decode_vec(line, &mut decoded).ok()?;
+        rest = after;
+    }
+    Some(decoded)
 }
 
 #[cfg(test)]
@@ -324,6 +343,15 @@ mod tests {
             let found: Vec<_> = blocks(text.as_bytes()).collect();
             prop_assert_eq!(found.len(), 1);
             prop_assert_eq!(&found[0].as_ref().unwrap().contents, &contents);
+        }
+
+        #[test]
+        fn it_is_read_the_same_however_its_lines_are_cut(text in "[A-D]{0,9}={0,2}[A-D]{0,9}={0,2}", cuts in proptest::collection::vec((0_usize..24, "\\r?\n|[ \t]"), 0..5)) {
+            let mut cut = text.clone();
+            for (at, space) in &cuts {
+                cut.insert_str((*at).min(cut.len()), space);
+            }
+            prop_assert_eq!(decoded(cut.as_bytes()), STANDARD.decode(&text).ok());
         }
 
         #[test]

@@ -3,6 +3,7 @@
 //! Pure but for the key: [`PrivateKey::generate`] and the randomness of an ECDSA signature come from the system; the clock and the serial are arguments.
 //! Nothing here reads or writes a file.
 
+mod constraints;
 pub(crate) mod der;
 mod parts;
 mod request;

@@ -20,7 +20,8 @@
 //! ```
 
 mod action;
-mod authority;
+pub(crate) mod authority;
+pub mod cluster;
 mod dates;
 pub mod example;
 mod kubeadm;

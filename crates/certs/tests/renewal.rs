@@ -89,7 +89,9 @@ fn what_a_kubelet_has_is_told_by_its_link() {
     fs::create_dir(&kubelet).unwrap();
     let current = kubelet.join("kubelet-client-current.pem");
     symlink("kubelet-client-2026-01-01-00-00-00.pem", &current).unwrap();
-    assert!(matches!(seen(folder.path()).kubelet.state, KubeletState::Unreadable { problem } if problem.contains("2026-01-01")));
+    let target = "kubelet-client-2026-01-01-00-00-00.pem".to_owned();
+    assert_eq!(seen(folder.path()).kubelet.state, KubeletState::Dangling { target });
+    assert_eq!(seen(folder.path()).kubelet_server.unwrap().state, KubeletState::Missing);
     fs::write(kubelet.join("kubelet-client-2026-01-01-00-00-00.pem"), "no certificate").unwrap();
     assert!(matches!(seen(folder.path()).kubelet.state, KubeletState::Unreadable { problem } if problem.contains("no certificate")));
     fs::remove_file(&current).unwrap();

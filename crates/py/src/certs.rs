@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
-use trimtab::certs::certificate::{self, Certificate, Found, MAX_FILE_BYTES};
+use trimtab::certs::certificate::{self, Certificate, CertificateError, Found, MAX_FILE_BYTES};
+use trimtab::certs::pem::SkippedByGo;
 use trimtab::certs::renewal_time::{InWindow, RenewalRule, RenewalWindow, in_window};
 use trimtab::certs::rotation::{self, PairFile, RotationWindow, Template};
 
@@ -45,46 +46,72 @@ pub(crate) fn certificates(py: Python<'_>, file: Content) -> PyResult<Vec<PyFoun
             py.detach(|| certificate::certificates(&read))
         }
     };
-    Ok(found.into_iter().map(PyFound).collect())
+    found.into_iter().map(|found| PyFound::new(py, found)).collect()
 }
 
 /// One item of a file: a certificate, or why there is none.
 #[pyclass(name = "FoundCertificate", module = "trimtab.certs", frozen, eq)]
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PyFound(Found);
+#[derive(Debug)]
+pub(crate) struct PyFound {
+    offset: usize,
+    skipped_by_go: Option<SkippedByGo>,
+    /// Made once: each copy of a certificate takes as long as reading one.
+    certificate: Result<Py<PyCertificate>, CertificateError>,
+}
+
+impl PyFound {
+    fn new(py: Python<'_>, found: Found) -> PyResult<Self> {
+        let Found { offset, skipped_by_go, certificate } = found;
+        let certificate = match certificate {
+            Ok(certificate) => Ok(Py::new(py, PyCertificate(certificate))?),
+            Err(problem) => Err(problem),
+        };
+        Ok(Self { offset, skipped_by_go, certificate })
+    }
+
+    fn read(&self) -> Result<&Certificate, &CertificateError> {
+        self.certificate.as_ref().map(|certificate| &certificate.get().0)
+    }
+}
+
+impl PartialEq for PyFound {
+    fn eq(&self, other: &Self) -> bool {
+        (self.offset, self.skipped_by_go, self.read()) == (other.offset, other.skipped_by_go, other.read())
+    }
+}
 
 #[pymethods]
 impl PyFound {
     /// The certificate, or `None`.
     #[getter]
-    fn certificate(&self) -> Option<PyCertificate> {
-        self.0.certificate.clone().ok().map(PyCertificate)
+    fn certificate(&self, py: Python<'_>) -> Option<Py<PyCertificate>> {
+        self.certificate.as_ref().ok().map(|certificate| certificate.clone_ref(py))
     }
 
     /// Why there is none: a dict whose `problem` is the kind, and its fields; `None` beside a certificate.
     #[getter]
     fn problem<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.0.certificate.as_ref().err().map(|problem| write(py, problem)).transpose()
+        self.read().err().map(|problem| write(py, problem)).transpose()
     }
 
     /// Where its block begins, in bytes from the beginning of the file.
     #[getter]
     const fn offset(&self) -> usize {
-        self.0.offset
+        self.offset
     }
 
     /// Why no component of Kubernetes would see it, though others do: `"byteOrderMark"` or `"indented"`; `None` otherwise.
     #[getter]
     fn skipped_by_go<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        write(py, &self.0.skipped_by_go)
+        write(py, &self.skipped_by_go)
     }
 
     /// As plain data: `certificate`, `problem`, `offset`, `skippedByGo`.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        dict.set_item("certificate", write(py, &self.0.certificate.as_ref().ok())?)?;
+        dict.set_item("certificate", write(py, &self.read().ok())?)?;
         dict.set_item("problem", self.problem(py)?)?;
-        dict.set_item("offset", self.0.offset)?;
+        dict.set_item("offset", self.offset)?;
         dict.set_item("skippedByGo", self.skipped_by_go(py)?)?;
         Ok(dict)
     }
@@ -92,24 +119,24 @@ impl PyFound {
     /// What pickle calls.
     #[staticmethod]
     #[pyo3(name = "_again")]
-    fn again(der: Option<&[u8]>, problem: &Bound<'_, PyAny>, offset: usize, skipped_by_go: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn again(py: Python<'_>, der: Option<&[u8]>, problem: &Bound<'_, PyAny>, offset: usize, skipped_by_go: &Bound<'_, PyAny>) -> PyResult<Self> {
         let certificate = match der {
             Some(der) => Ok(Certificate::from_der(der).or_raise()?),
             None => Err(read(problem, "the problem")?),
         };
-        Ok(Self(Found { offset, skipped_by_go: read(skipped_by_go, "skipped_by_go")?, certificate }))
+        Self::new(py, Found { offset, skipped_by_go: read(skipped_by_go, "skipped_by_go")?, certificate })
     }
 
     fn __repr__(&self) -> String {
-        match &self.0.certificate {
+        match self.read() {
             Ok(certificate) => format!("FoundCertificate({certificate:?})"),
             Err(problem) => format!("FoundCertificate({problem})"),
         }
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let der = self.0.certificate.as_ref().ok().map(|certificate| PyBytes::new(py, certificate.der()));
-        let arguments = (der, self.problem(py)?, self.0.offset, self.skipped_by_go(py)?).into_pyobject(py)?;
+        let der = self.read().ok().map(|certificate| PyBytes::new(py, certificate.der()));
+        let arguments = (der, self.problem(py)?, self.offset, self.skipped_by_go(py)?).into_pyobject(py)?;
         Ok((py.get_type::<Self>().getattr("_again")?, arguments))
     }
 }
@@ -160,11 +187,7 @@ impl PyCertificate {
     /// Its number among those of its issuer.
     #[getter]
     fn serial_number<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        // Of a text Python reads some thousand digits at most.
-        let signed = PyDict::new(py);
-        signed.set_item("signed", true)?;
-        let bytes = PyBytes::new(py, self.0.serial.as_bytes());
-        py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (bytes, "big"), Some(&signed))
+        crate::certs_info::signed(py, &self.0.serial)
     }
 
     /// 1 or 3.
@@ -200,7 +223,7 @@ impl PyCertificate {
     /// The number of the signature's algorithm, dotted.
     #[getter]
     fn signature_algorithm_oid(&self) -> String {
-        self.0.signature_algorithm.oid.clone()
+        self.0.signature_algorithm.oid.to_string()
     }
 
     /// The names that it stands for: a list of dicts with `type`; `None` without the extension.
@@ -255,6 +278,23 @@ impl PyCertificate {
     #[pyo3(signature = (times, /))]
     fn valid_at(&self, times: HashMap<String, Moment>) -> HashMap<String, bool> {
         times.into_iter().map(|(name, time)| (name, self.0.is_valid_at(time.0))).collect()
+    }
+
+    /// What Ansible's `community.crypto.x509_certificate_info` returns of it: the same keys, the same forms of values. `valid_at` are moments by
+    /// any names: as there `"+1w"`, `"20271231235959Z"`, or a `datetime`.
+    ///
+    /// A certificate that the module refuses (an extension twice or unreadable, an unknown key) is told as far as it can be read.
+    ///
+    /// Raises `InvalidInput` for what is no moment.
+    ///
+    /// >>> from trimtab import certs
+    /// >>> leaf = certs.example_pair(now="2026-01-01T00:00:00Z")[0]
+    /// >>> info = leaf.info(now="2026-06-01T00:00:00Z", valid_at={"next_year": "+52w"})
+    /// >>> info["extended_key_usage"], info["expired"], info["valid_at"]
+    /// (['TLS Web Server Authentication'], False, {'next_year': False})
+    #[pyo3(signature = (*, now, valid_at = HashMap::new()), text_signature = "($self, /, *, now, valid_at={})")]
+    fn info<'py>(&self, py: Python<'py>, now: Moment, valid_at: HashMap<String, Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyDict>> {
+        crate::certs_info::info(py, &self.0, now.0, valid_at)
     }
 
     /// Every fact as plain data.

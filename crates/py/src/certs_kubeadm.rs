@@ -422,7 +422,7 @@ fn source(given: Option<&Bound<'_, PyAny>>) -> PyResult<ConfigSource> {
 }
 
 /// An argument: one of kubeadm's names.
-pub(crate) struct Named(Item);
+pub(crate) struct Named(pub(crate) Item);
 
 impl<'py> FromPyObject<'_, 'py> for Named {
     type Error = PyErr;

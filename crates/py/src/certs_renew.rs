@@ -304,7 +304,7 @@ pub(crate) fn verify_chain(py: Python<'_>, certificate: CertificateDer, ca: Cert
 }
 
 /// The fields of what is to be said, and its words.
-fn told<'py, T: Serialize + Display>(py: Python<'py>, said: &T) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn told<'py, T: Serialize + Display>(py: Python<'py>, said: &T) -> PyResult<Bound<'py, PyDict>> {
     let dict = write_dict(py, said)?;
     dict.set_item("message", said.to_string())?;
     Ok(dict)
@@ -316,7 +316,7 @@ fn secret(class: &str, key: &PrivateKey) -> PyErr {
 }
 
 /// An argument: a certificate, or the bytes of a file with one, PEM or DER; the first one counts.
-pub(crate) struct CertificateDer(Vec<u8>);
+pub(crate) struct CertificateDer(pub(crate) Vec<u8>);
 
 impl<'py> FromPyObject<'_, 'py> for CertificateDer {
     type Error = PyErr;
@@ -350,7 +350,7 @@ fn der(given: Borrowed<'_, '_, PyAny>, label: &str) -> PyResult<Vec<u8>> {
 }
 
 /// An argument: the name of an algorithm with its size, as `encryptionAlgorithm` of kubeadm has it.
-pub(crate) struct Algorithm(KeyAlgorithm);
+pub(crate) struct Algorithm(pub(crate) KeyAlgorithm);
 
 impl<'py> FromPyObject<'_, 'py> for Algorithm {
     type Error = PyErr;

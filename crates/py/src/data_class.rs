@@ -4,11 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
 
-/// A frozen class around one value that serde knows: `==`, pickle, `to_dict`, `from_dict`, `to_json`, `from_json`.
+/// A frozen class around one value that serde knows: `==`, pickle, `to_dict`, `from_dict`, `to_json`, `from_json`. It is one of `trimtab.etcd`, unless
+/// `in "trimtab.certs";` comes first.
 macro_rules! data_class {
-    ($(#[$doc:meta])* $class:ident($inner:ty) as $name:tt { $($methods:tt)* }) => {
+    (in $module:tt; $(#[$doc:meta])* $class:ident($inner:ty) as $name:tt { $($methods:tt)* }) => {
         $(#[$doc])*
-        #[pyo3::pyclass(name = $name, module = "trimtab.etcd", frozen, eq)]
+        #[pyo3::pyclass(name = $name, module = $module, frozen, eq)]
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) struct $class(pub(crate) $inner);
 
@@ -47,6 +48,9 @@ macro_rules! data_class {
                 Ok((py.get_type::<Self>().getattr("from_dict")?, (self.to_dict(py)?,)))
             }
         }
+    };
+    ($(#[$doc:meta])* $class:ident($inner:ty) as $name:tt { $($methods:tt)* }) => {
+        $crate::data_class::data_class! { in "trimtab.etcd"; $(#[$doc])* $class($inner) as $name { $($methods)* } }
     };
 }
 

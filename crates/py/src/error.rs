@@ -33,6 +33,7 @@ enum Class {
     BrokenFile,
     FileInUse,
     FileError,
+    Interrupted,
     AlreadyExists,
     NotFound,
     StorageFull,
@@ -53,6 +54,7 @@ impl Class {
             Self::BrokenFile => "BrokenFile",
             Self::FileInUse => "FileInUse",
             Self::FileError => "FileError",
+            Self::Interrupted => "Interrupted",
             Self::AlreadyExists => "AlreadyExists",
             Self::NotFound => "NotFound",
             Self::StorageFull => "StorageFull",
@@ -208,10 +210,64 @@ impl From<node::Error> for Trouble {
 }
 
 impl From<certs::Error> for Trouble {
-    /// Every one of them is about what was given.
     fn from(error: certs::Error) -> Self {
         let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "certs"}));
-        Self::invalid(error, details)
+        Self::new(certs_class(&error), error, details)
+    }
+}
+
+fn certs_class(error: &certs::Error) -> Class {
+    match error {
+        certs::Error::Unreachable { .. } => Class::Unreachable,
+        certs::Error::ProbeDeadline { .. } => Class::DeadlineExceeded,
+        certs::Error::NoTls { .. } => Class::TlsError,
+        certs::Error::Unreadable { .. } | certs::Error::Unwritable { .. } | certs::Error::NotReadBack { .. } => Class::FileError,
+        certs::Error::DiskFull { .. } => Class::StorageFull,
+        certs::Error::Busy { .. } | certs::Error::Changed { .. } => Class::FileInUse,
+        certs::Error::Interrupted { .. } | certs::Error::LeftHalfway { .. } | certs::Error::JournalNotRead { .. } | certs::Error::Torn { .. } => {
+            Class::Interrupted
+        }
+        // About what was given: a key, a certificate, an answer, a policy.
+        certs::Error::InvalidWindow { .. }
+        | certs::Error::NoPrivateKey
+        | certs::Error::KeyPem { .. }
+        | certs::Error::KeyEncrypted
+        | certs::Error::KeyLabel { .. }
+        | certs::Error::KeyUnsupported { .. }
+        | certs::Error::RsaSize { .. }
+        | certs::Error::KeyNotRead
+        | certs::Error::KeyNotGenerated { .. }
+        | certs::Error::KeyFormat { .. }
+        | certs::Error::Randomness
+        | certs::Error::SerialNumber { .. }
+        | certs::Error::CertificateNotRead { .. }
+        | certs::Error::DuplicateExtension { .. }
+        | certs::Error::TimeOutOfRange { .. }
+        | certs::Error::CaKeyDiffers
+        | certs::Error::NotACa
+        | certs::Error::CaMayNotSign
+        | certs::Error::CaExpired { .. }
+        | certs::Error::CaNotYetValid { .. }
+        | certs::Error::WouldRenewCa
+        | certs::Error::Validity { .. }
+        | certs::Error::KeptKeyDiffers
+        | certs::Error::NewKeyIsOld
+        | certs::Error::NewKeyAlgorithm { .. }
+        | certs::Error::NotSigned
+        | certs::Error::NotVerified { .. }
+        | certs::Error::RequestNotRead { .. }
+        | certs::Error::AnswerKey
+        | certs::Error::AnswerSubject { .. }
+        | certs::Error::AnswerNames { .. }
+        | certs::Error::AnswerUsages { .. }
+        | certs::Error::AnswerIsCa
+        | certs::Error::InvalidRenewalPolicy { .. }
+        | certs::Error::InvalidProbe { .. }
+        | certs::Error::BackupNotUsable { .. }
+        | certs::Error::KubeconfigNotRewritten { .. }
+        | certs::Error::NotAsPlanned { .. }
+        | certs::Error::AnswerChain { .. }
+        | _ => Class::InvalidInput,
     }
 }
 
@@ -237,12 +293,6 @@ impl From<certs::kubeadm::SanError> for Trouble {
     fn from(error: certs::kubeadm::SanError) -> Self {
         let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "altNames"}));
         Self::invalid(error, details)
-    }
-}
-
-impl From<certs::kubeadm::list::UnknownItem> for Trouble {
-    fn from(error: certs::kubeadm::list::UnknownItem) -> Self {
-        Self::invalid(&error, json!({"error": "unknownItem", "name": error.name}))
     }
 }
 

@@ -220,7 +220,7 @@ fn each_endpoint(endpoints: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 }
 
 /// Two arguments that only make sense together.
-pub(crate) fn both<T>(first_name: &str, first: Option<T>, second_name: &str, second: Option<T>) -> PyResult<Option<(T, T)>> {
+pub(crate) fn both<T, U>(first_name: &str, first: Option<T>, second_name: &str, second: Option<U>) -> PyResult<Option<(T, U)>> {
     match (first, second) {
         (Some(first), Some(second)) => Ok(Some((first, second))),
         (None, None) => Ok(None),

@@ -15,7 +15,13 @@
 
 mod certs;
 mod certs_example;
+mod certs_info;
 mod certs_kubeadm;
+mod certs_layout;
+mod certs_node;
+mod certs_nodes;
+mod certs_plan;
+mod certs_probe;
 mod certs_renew;
 mod convert;
 mod data_class;
@@ -54,6 +60,17 @@ mod _core {
             kubeadm_config_load, kubeadm_init_forecast, kubeadm_init_phase_forecast, kubeadm_item, kubeadm_items, kubeadm_pki,
             kubeadm_renew_forecast, kubeadm_renewable, kubeadm_rules, kubeadm_spec, short_human_duration,
         },
+        certs_layout::{layout, layout_files, layout_mismatches, pkcs12},
+        certs_node::{PyBackup, PyNode, PyNodeSeen, PyRecovered, PyRequested, example_node},
+        certs_nodes::{
+            PyFinding, cluster_findings, copy_findings, file_findings, findings_textfile, kubelet_findings, node_findings, node_seen, served_finding,
+            signing_request_findings,
+        },
+        certs_plan::{
+            PyClusterPlan, PyNodePlan, PyRenewalEvent, PyRenewalHeld, PyRenewalNotice, PyRenewalPlan, PyRenewalReport, PyRenewalReported,
+            PyRenewalStep, cluster_plan, renewal_plan,
+        },
+        certs_probe::{PyServed, PyServedBesideFile, probe},
         certs_renew::{PyPrivateKey, PyRenewed, accept, check_signature, renew, signing_request, verify_chain},
         etcd::{PyEtcd, example_healthy, example_out_of_space, rescue_plan},
         etcd_backup::{

@@ -5,10 +5,10 @@ use trimtab::apply::Event;
 use trimtab::plan::Domain;
 use trimtab::{Outcome, Plan, Step};
 
-/// `Plan`, `Step`, `Held`, `Notice`, `Report`, `Reported` and `Event` of one domain.
+/// `Plan`, `Step`, `Held`, `Notice`, `Report`, `Reported` and `Event` of one domain; of `trimtab.etcd`, unless `in "trimtab.certs";` comes first.
 macro_rules! plan_classes {
     (
-        $domain:ty; applied to $target:ident as $argument:ident, $afterwards:expr;
+        in $module:tt; $domain:ty; applied to $target:ident as $argument:ident, $afterwards:expr;
         $(#[$plan_doc:meta])* plan $plan:ident as $plan_name:tt;
         $(#[$apply_doc:meta])* apply;
         $(#[$action_doc:meta])* action;
@@ -20,6 +20,7 @@ macro_rules! plan_classes {
         event $event:ident as $event_name:tt;
     ) => {
         data_class! {
+            in $module;
             $(#[$plan_doc])*
             $plan(trimtab::Plan<$domain>) as $plan_name {
                 /// What the plan is about, for people.
@@ -79,6 +80,7 @@ macro_rules! plan_classes {
         }
 
         data_class! {
+            in $module;
             /// One action of a plan and the guards that are checked again right before it.
             $step(trimtab::Step<$domain>) as $step_name {
                 /// What is acted on, for people.
@@ -110,6 +112,7 @@ macro_rules! plan_classes {
         }
 
         data_class! {
+            in $module;
             /// Something that is not done, and why.
             $held(trimtab::Held<$domain>) as $held_name {
                 /// What is left alone, for people.
@@ -124,6 +127,12 @@ macro_rules! plan_classes {
                     write_dict(py, &self.0.reason)
                 }
 
+                /// Whether it keeps the goal of the plan out of reach; false where there is only nothing to do.
+                #[getter]
+                fn is_obstacle(&self) -> bool {
+                    <$domain as trimtab::plan::Domain>::is_obstacle(&self.0.reason)
+                }
+
                 fn __str__(&self) -> String {
                     self.0.to_string()
                 }
@@ -135,6 +144,7 @@ macro_rules! plan_classes {
         }
 
         data_class! {
+            in $module;
             /// What whoever applies a plan has to know first: an outage, a price.
             $notice(<$domain as trimtab::plan::Domain>::Notice) as $notice_name {
                 fn __str__(&self) -> String {
@@ -148,6 +158,7 @@ macro_rules! plan_classes {
         }
 
         data_class! {
+            in $module;
             /// One outcome per step, in the order of the plan. `str()` reads as a transcript.
             $report(trimtab::Report<$domain>) as $report_name {
                 /// What the plan was about.
@@ -197,6 +208,7 @@ macro_rules! plan_classes {
         }
 
         data_class! {
+            in $module;
             /// A step of a plan and how it ended.
             $reported(trimtab::plan::Reported<$domain>) as $reported_name {
                 /// What was acted on, for people.
@@ -229,6 +241,7 @@ macro_rules! plan_classes {
         }
 
         data_class! {
+            in $module;
             /// What a `progress` callback is told. `str()` is a line for people.
             $event($crate::plan_classes::EventData<$domain>) as $event_name {
                 /// `"begun"`, `"progress"` or `"ended"`.
@@ -270,6 +283,9 @@ macro_rules! plan_classes {
                 }
             }
         }
+    };
+    ($domain:ty; $($rest:tt)*) => {
+        $crate::plan_classes::plan_classes! { in "trimtab.etcd"; $domain; $($rest)* }
     };
 }
 

@@ -1,13 +1,17 @@
 //! Blocking calls: the lock of the interpreter is released, Ctrl-C is answered, and the caller is told of progress.
 
 use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use tokio::runtime::Builder;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::spawn_blocking;
 use tokio::time::interval;
 
 /// How long Ctrl-C may go unanswered.
@@ -47,6 +51,32 @@ where
         }
         ended
     })
+}
+
+/// Does work that blocks on a thread of its own, inside of [`run`], and hands on what it says; it waits until that was heard. Where the call ends before it,
+/// the work goes on to its end.
+pub(crate) async fn on_a_thread<T, W>(work: W, progress: &mut (dyn FnMut(String) + Send)) -> T
+where
+    T: Send + 'static,
+    W: FnOnce(&mut (dyn FnMut(String) + Send)) -> T + Send + 'static,
+{
+    let (messages, mut said) = unbounded_channel();
+    let done = spawn_blocking(move || {
+        work(&mut |message| {
+            let (waiting, heard) = channel::<()>();
+            if messages.send((message, waiting)).is_ok() {
+                // Nothing is ever sent: this is the end of the wait.
+                let _ = heard.recv();
+            }
+        })
+    });
+    while let Some((message, _waiting)) = said.recv().await {
+        progress(message);
+    }
+    match done.await {
+        Ok(done) => done,
+        Err(error) => resume_unwind(error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string()))),
+    }
 }
 
 async fn until_raised<T>(mut work: Pin<&mut impl Future<Output = T>>, raised: &Raised) -> PyResult<T> {

@@ -11,6 +11,7 @@
 //! | `etcd` | `etcd`, on by default | plans: the rescue of an etcd that is out of space, its backups, which of them to keep | jiff |
 //! | `etcd_file` | `etcd`, on by default | a snapshot or a data directory's file: verify, status, `HashKV`, what fills it, restore | crc32c, sha1, sha2, hashbrown |
 //! | `certs` | `certs` | what certificates say, when they are renewed, what kubeadm does with them | x509-parser, aws-lc-rs (a C compiler) |
+//! | `certs::pkcs12` | `pkcs12` | PKCS#12 files beside PEM and DER | three small ciphers in Rust |
 //! | `etcd::live` | `live` | the same on a real cluster and a real store: observe and apply | tokio, tonic, `object_store`, rustls; `protoc` to build |
 //! | `etcd_file::live` | `live` | files by their path, a restored data directory | no dependency of its own |
 //! | `certs::live` | `certs` and `live` | the certificates of a node: observe, apply, recover, roll back | no dependency of its own |

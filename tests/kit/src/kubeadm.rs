@@ -36,11 +36,30 @@ impl Kubernetes {
         std::fs::create_dir(dir.path().join("kubernetes")).expect("a folder of the test's own");
         let made = Self { version, dir };
         std::fs::write(made.dir.path().join("config.yaml"), config(version, cluster)).expect("a file of the test's own");
-        for what in ["certs", "kubeconfig"] {
-            let output = made.kubeadm(&["init", "phase", what, "all"]);
-            assert!(output.status.success(), "kubeadm {version} init phase {what}: {}", String::from_utf8_lossy(&output.stderr));
-        }
+        made.make();
         made
+    }
+
+    /// Another control-plane node of the same cluster: the same authorities and service account keys, everything else its own.
+    #[must_use]
+    pub fn join(&self) -> Self {
+        let dir = tempfile::Builder::new().prefix("trimtab-kubeadm-").tempdir().expect("a temporary folder can be made");
+        let joined = Self { version: self.version, dir };
+        std::fs::create_dir_all(joined.folder().join("pki/etcd")).expect("a folder of the test's own");
+        let shared = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"];
+        let pairs = shared.map(|name| format!("kubernetes/pki/{name}"));
+        for name in pairs.iter().map(String::as_str).chain(["config.yaml"]) {
+            std::fs::copy(self.dir.path().join(name), joined.dir.path().join(name)).expect("a file of the test's own");
+        }
+        joined.make();
+        joined
+    }
+
+    fn make(&self) {
+        for what in ["certs", "kubeconfig"] {
+            let output = self.kubeadm(&["init", "phase", what, "all"]);
+            assert!(output.status.success(), "kubeadm {} init phase {what}: {}", self.version, String::from_utf8_lossy(&output.stderr));
+        }
     }
 
     /// Runs kubeadm with `--config`.
@@ -63,6 +82,18 @@ impl Kubernetes {
         collect(&self.folder(), "/etc/kubernetes", &mut files);
         files
     }
+}
+
+/// The `KubeletConfiguration` that this kubeadm gives a kubelet.
+pub fn kubelet_configuration(version: &str) -> String {
+    let mut command = Command::new("unshare");
+    command.args(["-rn"]).arg(program(version)).args(["config", "print", "init-defaults", "--component-configs", "KubeletConfiguration"]);
+    let output =
+        command.env("HOME", std::env::temp_dir()).output().unwrap_or_else(|error| panic!("unshare (Debian: util-linux) cannot be started: {error}"));
+    assert!(output.status.success(), "kubeadm {version} config print: {}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).expect("kubeadm prints text");
+    let own = printed.split("\n---\n").find(|document| document.contains("kind: KubeletConfiguration"));
+    own.unwrap_or_else(|| panic!("kubeadm {version} prints no KubeletConfiguration:\n{printed}")).to_owned()
 }
 
 /// Everything is due, and what is renewed ends an hour later than any leaf that is there: kubeadm and a test can be through within a second, after

@@ -20,6 +20,9 @@ pub mod random;
 pub mod s3;
 #[cfg(feature = "live")]
 mod server;
+pub mod seeds;
+#[cfg(feature = "live")]
+pub mod static_pods;
 pub mod testbed;
 pub mod topics;
 pub mod vectors;

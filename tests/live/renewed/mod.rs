@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub mod shown;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -26,6 +28,8 @@ pub const LEAVES: [Item; 7] = [
     Item::EtcdHealthcheckClient,
     Item::ApiserverEtcdClient,
 ];
+
+pub const CONFS: [Item; 4] = [Item::AdminConf, Item::SuperAdminConf, Item::ControllerManagerConf, Item::SchedulerConf];
 
 /// Everything is due, and gains time.
 pub fn policy(version: &str) -> RenewalPolicy {
@@ -64,22 +68,26 @@ pub fn assert_every_pair_matches(folder: &Path) {
             assert!(read.signed_by_local_ca, "{item}");
         }
     }
-    for item in [Item::AdminConf, Item::SchedulerConf] {
+    for item in CONFS.into_iter().filter(|item| *item != Item::SuperAdminConf || folder.join(item.name()).exists()) {
         assert!(kubeconfig_matches(&folder.join(item.name())), "{item}");
     }
 }
 
 fn kubeconfig_matches(path: &Path) -> bool {
+    let (certificate, key) = embedded(path);
+    let certificate = certificates(&certificate).remove(0).certificate.unwrap();
+    PrivateKey::from_pem(&key).unwrap().matches(&certificate.public_key.spki)
+}
+
+/// Certificate and key of the current context's user, as PEM.
+fn embedded(path: &Path) -> (Vec<u8>, Vec<u8>) {
     let config = trimtab_certs::Kubeconfig::read(&fs::read(path).unwrap()).unwrap();
     let (_, _, user) = config.current().unwrap();
     match (&user.client_certificate, &user.client_key) {
         (
             Some(trimtab_certs::kubeconfig::Material::Embedded { contents: certificate }),
             Some(trimtab_certs::kubeconfig::Secret::Embedded { contents: key }),
-        ) => {
-            let certificate = certificates(certificate).remove(0).certificate.unwrap();
-            PrivateKey::from_pem(key).unwrap().matches(&certificate.public_key.spki)
-        }
+        ) => (certificate.clone(), key.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -109,10 +117,16 @@ pub fn ends_in(name: &str, wanted: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == wanted)
 }
 
+/// Every leaf under its authority, and every certificate within a kubeconfig.
 pub fn openssl_verifies(folder: &Path) {
-    for item in LEAVES {
+    let away = tempfile::tempdir().unwrap();
+    for item in LEAVES.into_iter().chain(CONFS).filter(|item| !item.is_kubeconfig() || folder.join(item.name()).exists()) {
         let authority = folder.join("pki").join(format!("{}.crt", item.authority().unwrap().base_name()));
-        let leaf = folder.join("pki").join(format!("{}.crt", item.base_name()));
+        let mut leaf = folder.join("pki").join(format!("{}.crt", item.base_name()));
+        if item.is_kubeconfig() {
+            leaf = away.path().join(item.name());
+            fs::write(&leaf, embedded(&folder.join(item.name())).0).unwrap();
+        }
         let output = Command::new("openssl").args(["verify", "-x509_strict", "-CAfile"]).arg(&authority).arg(&leaf).output().unwrap();
         assert!(output.status.success(), "{item}: {}", String::from_utf8_lossy(&output.stderr));
     }

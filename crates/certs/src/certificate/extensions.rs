@@ -1,15 +1,16 @@
 //! What the extensions say. One that cannot be read is a problem, and hides no other.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
+use x509_parser::asn1_rs::{FromDer as _, Oid};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{
-    DistributionPointName, ExtendedKeyUsage, GeneralName as Parsed, KeyUsage as ParsedUsage, ParsedExtension, X509Extension,
-};
+use x509_parser::extensions::{DistributionPointName, GeneralName as Parsed, KeyUsage as ParsedUsage, ParsedExtension, X509Extension};
 
 use crate::name::{Name, escaped};
+use crate::oid::dotted;
 
 /// The extensions that are understood, and the names of all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -46,7 +47,7 @@ pub struct Extensions {
 #[non_exhaustive]
 pub struct Extension {
     /// Dotted.
-    pub oid: String,
+    pub oid: Cow<'static, str>,
     /// Whether somebody who does not know it has to refuse the certificate.
     pub critical: bool,
     /// Its contents.
@@ -171,14 +172,15 @@ pub enum ExtensionProblem {
 
 impl Extensions {
     pub(super) fn read(certificate: &X509Certificate<'_>, problems: &mut Vec<ExtensionProblem>) -> Self {
-        let mut read = Self::default();
-        let mut seen = HashSet::new();
-        for extension in certificate.extensions() {
-            let oid = extension.oid.to_id_string();
+        let all = certificate.extensions();
+        let mut read = Self { all: Vec::with_capacity(all.len()), ..Self::default() };
+        let mut seen = HashSet::with_capacity(all.len());
+        for extension in all {
+            let oid = dotted(&extension.oid);
             if seen.insert(extension.oid.as_bytes()) {
                 read.take(extension, &oid, problems);
             } else {
-                problems.push(ExtensionProblem::Duplicate { oid: oid.clone() });
+                problems.push(ExtensionProblem::Duplicate { oid: oid.clone().into_owned() });
             }
             read.all.push(Extension { oid, critical: extension.critical, value: extension.value.to_vec() });
         }
@@ -189,8 +191,8 @@ impl Extensions {
     fn take(&mut self, extension: &X509Extension<'_>, oid: &str, problems: &mut Vec<ExtensionProblem>) {
         match extension.parsed_extension() {
             ParsedExtension::KeyUsage(usage) => self.key_usage = Some(key_usage(*usage)),
-            ParsedExtension::ExtendedKeyUsage(usage) => {
-                let usages = ext_key_usage(usage, extension.value);
+            ParsedExtension::ExtendedKeyUsage(_) => {
+                let usages = ext_key_usage(extension.value);
                 if usages.is_empty() {
                     problems.push(ExtensionProblem::Unreadable {
                         oid: oid.to_owned(),
@@ -297,25 +299,27 @@ fn key_usage(usage: ParsedUsage) -> KeyUsage {
     KeyUsage { names: all.into_iter().filter_map(|(set, name)| set.then_some(name)).collect() }
 }
 
-/// The parser keeps which are there and not their order, which the bytes do: OBJECT IDENTIFIERs, one after the other, each shorter than 128 bytes.
-fn ext_key_usage(usage: &ExtendedKeyUsage<'_>, value: &[u8]) -> Vec<String> {
-    let named = [
-        (usage.any, "anyExtendedKeyUsage", &[0x55, 0x1D, 0x25, 0x00][..]),
-        (usage.server_auth, "serverAuth", &[0x2B, 6, 1, 5, 5, 7, 3, 1]),
-        (usage.client_auth, "clientAuth", &[0x2B, 6, 1, 5, 5, 7, 3, 2]),
-        (usage.code_signing, "codeSigning", &[0x2B, 6, 1, 5, 5, 7, 3, 3]),
-        (usage.email_protection, "emailProtection", &[0x2B, 6, 1, 5, 5, 7, 3, 4]),
-        (usage.time_stamping, "timeStamping", &[0x2B, 6, 1, 5, 5, 7, 3, 8]),
-        (usage.ocsp_signing, "OCSPSigning", &[0x2B, 6, 1, 5, 5, 7, 3, 9]),
-    ];
-    let at = |oid: &[u8]| value.windows(oid.len() + 1).position(|bytes| usize::from(bytes[0]) == oid.len() && bytes[1..] == *oid);
-    let mut found: Vec<(Option<usize>, String)> =
-        named.into_iter().filter(|(there, ..)| *there).map(|(_, name, oid)| (at(oid), name.to_owned())).collect();
-    found.extend(usage.other.iter().map(|oid| (at(oid.as_bytes()), oid.to_id_string())));
-    found.sort_by_key(|(at, _)| *at);
-    found.into_iter().map(|(_, name)| name).collect()
+/// In the order of the certificate, as the bytes have it: the parser keeps only which are there.
+fn ext_key_usage(value: &[u8]) -> Vec<String> {
+    let usages = Vec::<Oid<'_>>::from_der(value).map(|(_, usages)| usages).unwrap_or_default();
+    usages.iter().map(|usage| usage_name(usage).into_owned()).collect()
+}
+
+fn usage_name(usage: &Oid<'_>) -> Cow<'static, str> {
+    let name = match usage.as_bytes() {
+        [0x55, 0x1D, 0x25, 0x00] => "anyExtendedKeyUsage",
+        [0x2B, 6, 1, 5, 5, 7, 3, 1] => "serverAuth",
+        [0x2B, 6, 1, 5, 5, 7, 3, 2] => "clientAuth",
+        [0x2B, 6, 1, 5, 5, 7, 3, 3] => "codeSigning",
+        [0x2B, 6, 1, 5, 5, 7, 3, 4] => "emailProtection",
+        [0x2B, 6, 1, 5, 5, 7, 3, 8] => "timeStamping",
+        [0x2B, 6, 1, 5, 5, 7, 3, 9] => "OCSPSigning",
+        _ => return dotted(usage),
+    };
+    Cow::Borrowed(name)
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |hex, byte| hex + &format!("{byte:02x}"))
+    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -6,6 +6,8 @@ use serde::{Serialize, Serializer};
 use x509_parser::public_key::PublicKey as Parsed;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use crate::oid::dotted;
+
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,21 +75,21 @@ impl PublicKey {
 
 impl PublicKeyKind {
     fn read(info: &SubjectPublicKeyInfo<'_>) -> Self {
-        let oid = info.algorithm.algorithm.to_id_string();
-        match oid.as_str() {
+        let oid = dotted(&info.algorithm.algorithm);
+        match &*oid {
             RSA => Self::Rsa { bits: modulus_bits(info) },
             RSA_PSS => Self::RsaPss { bits: modulus_bits(info) },
             EC => curve(info),
             DSA => Self::Dsa,
             ED25519 => Self::Ed25519,
             ED448 => Self::Ed448,
-            _ => Self::Other { oid },
+            _ => Self::Other { oid: oid.into_owned() },
         }
     }
 }
 
 fn curve(info: &SubjectPublicKeyInfo<'_>) -> PublicKeyKind {
-    let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok()).map(|oid| oid.to_id_string());
+    let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok()).map(|oid| dotted(&oid));
     match curve.as_deref() {
         Some("1.3.132.0.33") => PublicKeyKind::EcdsaP224,
         Some("1.2.840.10045.3.1.7") => PublicKeyKind::EcdsaP256,

@@ -1,11 +1,13 @@
 //! How a certificate was signed, and what is weak about it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use x509_parser::x509::AlgorithmIdentifier;
 
 use super::{Certificate, PublicKeyKind};
+use crate::oid::dotted;
 
 /// A signature's algorithm. `Display` is Go's name (`SHA256-RSA`), the number where Go has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,7 +15,7 @@ use super::{Certificate, PublicKeyKind};
 #[non_exhaustive]
 pub struct SignatureAlgorithm {
     /// Dotted.
-    pub oid: String,
+    pub oid: Cow<'static, str>,
     /// Go's name, where it has one.
     pub name: Option<&'static str>,
 }
@@ -66,7 +68,7 @@ const NAMES: &[(&str, &str)] = &[
 
 impl SignatureAlgorithm {
     pub(crate) fn read(algorithm: &AlgorithmIdentifier<'_>) -> Self {
-        let oid = algorithm.algorithm.to_id_string();
+        let oid = dotted(&algorithm.algorithm);
         let name = NAMES.iter().find(|(known, _)| *known == oid).map(|(_, name)| *name);
         Self { oid, name }
     }

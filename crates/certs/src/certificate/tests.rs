@@ -47,7 +47,7 @@ fn a_certificate_says_for_what() {
     assert!(leaf.extensions.allows("serverAuth") && !leaf.extensions.allows("clientAuth") && !leaf.is_ca());
     assert_eq!(leaf.extensions.authority_key_id.as_ref().unwrap().key_id.as_deref(), Some("a03dabca743eab2368868559f53dac589cf26d4b"));
     assert_eq!(
-        leaf.extensions.all.iter().map(|extension| extension.oid.as_str()).collect::<Vec<_>>(),
+        leaf.extensions.all.iter().map(|extension| &*extension.oid).collect::<Vec<_>>(),
         ["2.5.29.15", "2.5.29.37", "2.5.29.19", "2.5.29.35", "2.5.29.17"]
     );
     assert_eq!((leaf.weaknesses(), &leaf.problems[..]), (vec![], &[][..]));

@@ -28,6 +28,8 @@ pub fn textfile(inspection: &Inspection, findings: &[Finding], now: Timestamp) -
     // One line for each set of labels; the same certificate may be handed in twice.
     let mut lines = BTreeMap::new();
     for (item, certificate) in inspection.certificates() {
+        // Nothing where one node alone was looked at; Prometheus takes a label that is missing for an empty one.
+        let node = item.place.node.as_ref().map(|node| ("node", node.clone()));
         let labels = [
             ("source", item.place.source.clone()),
             ("entry", item.place.entry.clone().unwrap_or_default()),
@@ -36,7 +38,8 @@ pub fn textfile(inspection: &Inspection, findings: &[Finding], now: Timestamp) -
             ("issuer", certificate.issuer.to_string()),
             ("serial", certificate.serial.to_string()),
         ];
-        let labels = labels.map(|(name, value)| format!("{name}=\"{}\"", quoted(&value))).join(",");
+        let labels: Vec<_> = node.into_iter().chain(labels).map(|(name, value)| format!("{name}=\"{}\"", quoted(&value))).collect();
+        let labels = labels.join(",");
         lines.insert(labels, certificate);
     }
     let mut series = |name: &str, help: &str, value: &dyn Fn(&crate::certificate::Certificate) -> i64| {

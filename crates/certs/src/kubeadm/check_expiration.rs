@@ -9,8 +9,8 @@ use super::command::{ConfigSource, Output, UsageError};
 use super::config::Config;
 use super::list::{Item, renewable};
 use super::pki::{Pki, ReadCertificate};
-use super::rules::{KubeadmRules, Residual, TablePrinted};
-use super::stop::{Keeper, Stop, certificate, keeper};
+use super::rules::{KubeadmRules, NamedAuthorities, Residual, TablePrinted};
+use super::stop::{Keeper, Stop, keeper, read_to_renew};
 use super::table;
 use crate::human_duration::{human_duration, short_human_duration};
 
@@ -19,8 +19,8 @@ use crate::human_duration::{human_duration, short_human_duration};
 /// The exit code is 0 for missing, expired and not yet valid certificates; it is 1 for what cannot be read, for an authority whose
 /// certificate is missing while something signed by it is there, and for an external PKI that is not complete.
 ///
-/// Source: cmd/kubeadm/app/cmd/certs.go, cmd/kubeadm/app/phases/certs/renewal/manager.go; executed 1.20.15 to 1.37.2. Releases below
-/// are taken to do what 1.20 does; 1.12 to 1.14 have no such command.
+/// Source: cmd/kubeadm/app/cmd/certs.go, cmd/kubeadm/app/phases/certs/renewal/manager.go; executed 1.20.15 to 1.37.2, and over one PKI
+/// 1.16.15 and 1.18.19. 1.15 is taken to do what 1.16 does; 1.12 to 1.14 have no such command.
 ///
 /// ```
 /// use trimtab_certs::kubeadm::{Pki, check_expiration};
@@ -110,7 +110,7 @@ pub struct Entry {
     pub residual_text: String,
     /// Whether the key of its authority is elsewhere.
     pub externally_managed: bool,
-    /// Its authority; `None` for an authority, and where it is missing.
+    /// Its authority; `None` for an authority, where it is missing, and where the release does not name it.
     pub ca_name: Option<Item>,
     /// Whether there is no file.
     pub missing: bool,
@@ -152,7 +152,8 @@ fn done(certificates: Vec<Entry>, authorities: Vec<Entry>, lines: String, output
     let mut shown = CheckExpiration { exit_code: 0, stop: None, certificates, certificate_authorities: authorities, stdout: None };
     let text = match output {
         Output::Text if rules.ca_table => Some(table::certificates(&shown.certificates) + "\n" + &table::authorities(&shown.certificate_authorities)),
-        Output::Text => Some(table::certificates(&shown.certificates)),
+        // The same columns as those of authorities, under the name of leaves.
+        Output::Text => Some(table::certificates_alone(&shown.certificates)),
         Output::Json => Some(table::json(&shown)),
         Output::Yaml => Some(table::yaml(&shown)),
         Output::Other(_) => None,
@@ -174,12 +175,12 @@ impl Look<'_> {
 
     /// A missing file wins over whatever is wrong with its authority.
     fn at(&self, item: Item) -> Result<Entry, Stop> {
-        if !self.pki.has_certificate_file(item) {
+        if !self.pki.has_certificate_file(item) && self.rules.passes_over_missing {
             return Ok(Entry::missing(item));
         }
         let authority = item.authority().unwrap_or(item);
         let keeper = keeper(authority, self.pki, self.rules, self.now).map_err(super::stop::Broken::into_stop)?;
-        let found = certificate(item, self.pki)?;
+        let found = read_to_renew(item, self.pki, self.rules)?;
         let remaining = remaining(found, self.now);
         let residual_text = match self.rules.residual {
             Residual::Short => short_human_duration(remaining),
@@ -191,7 +192,11 @@ impl Look<'_> {
             residual_time: remaining / 1_000_000_000,
             residual_text,
             externally_managed: keeper == Keeper::External,
-            ca_name: item.authority(),
+            ca_name: item.authority().filter(|_| match self.rules.named_authorities {
+                NamedAuthorities::None => false,
+                NamedAuthorities::OfFiles => !item.is_kubeconfig(),
+                NamedAuthorities::OfAll => true,
+            }),
             missing: false,
         })
     }
@@ -270,6 +275,54 @@ mod tests {
         assert_eq!(new.stdout.unwrap(), "");
         pki.items.remove(&Item::FrontProxyCa);
         assert_eq!(check(&pki, "1.30").exit_code, 0, "nothing is left of it");
+    }
+
+    /// Byte for byte what 1.16.15 and 1.18.19 printed of one PKI; here most of its leaves are left out.
+    #[test]
+    fn the_tables_of_1_16_and_1_18_have_fewer_columns_and_cells() {
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        let mut pki = pki();
+        for (item, state) in &mut pki.items {
+            let CertificateState::Readable(certificate) = &mut state.certificate else { panic!("{item}") };
+            certificate.not_after = at(if item.is_authority() { "2036-11-22T14:44:30Z" } else { "2027-11-25T14:44:30Z" });
+        }
+        let shown = |version: &str| check_expiration(&pki, version.parse().unwrap(), at("2026-11-25T14:44:40Z")).stdout.unwrap();
+        let [old, new] = [shown("1.16.15"), shown("1.18.19")];
+        let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+        assert_eq!((old.len(), new.len()), (11, 16));
+        assert_eq!(old[0], "CERTIFICATE                EXPIRES                  RESIDUAL TIME   EXTERNALLY MANAGED");
+        assert_eq!(old[1], "admin.conf                 Nov 25, 2027 14:44 UTC   364d            no      ");
+        assert_eq!(new[0], "CERTIFICATE                EXPIRES                  RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED");
+        assert_eq!(new[1], "admin.conf                 Nov 25, 2027 14:44 UTC   364d                                    no      ");
+        assert_eq!(new[2], "apiserver                  Nov 25, 2027 14:44 UTC   364d            ca                      no      ");
+        assert_eq!(
+            new[11..14],
+            [
+                "",
+                "CERTIFICATE AUTHORITY   EXPIRES                  RESIDUAL TIME   EXTERNALLY MANAGED",
+                "ca                      Nov 22, 2036 14:44 UTC   9y              no      "
+            ]
+        );
+    }
+
+    #[test]
+    fn before_1_20_a_missing_file_a_bundle_and_a_key_elsewhere_stop_what_they_stopped() {
+        let codes = |pki: &Pki| ["1.16", "1.18", "1.20"].map(|version| check(pki, version).exit_code);
+        let mut missing = pki();
+        missing.items.remove(&Item::Apiserver);
+        assert_eq!(codes(&missing), [1, 0, 0]);
+        let mut bundle = pki();
+        let CertificateState::Readable(certificate) = &mut bundle.items.get_mut(&Item::Apiserver).unwrap().certificate else { panic!() };
+        certificate.certificates = 2;
+        assert_eq!(codes(&bundle), [1, 1, 0]);
+        let mut external = pki();
+        external.items.get_mut(&Item::Ca).unwrap().key = KeyState::Absent;
+        assert_eq!(codes(&external), [0, 1, 0]);
+        let mut of_etcd = pki();
+        of_etcd.items.get_mut(&Item::EtcdCa).unwrap().key = KeyState::Absent;
+        assert_eq!(codes(&of_etcd), [0, 0, 0]);
+        let managed = |version| check(&of_etcd, version).certificates.iter().filter(|entry| entry.externally_managed).count();
+        assert_eq!([managed("1.16"), managed("1.18"), managed("1.20")], [0, 0, 4]);
     }
 
     #[test]

@@ -87,10 +87,10 @@ impl ConfigSource {
         }
     }
 
-    /// What is printed about it before everything else. Nothing without an `admin.conf`: then nobody is asked.
+    /// What is printed about it before everything else. Nothing without an `admin.conf`, or from a release that asks nobody.
     #[must_use]
     pub fn lines(&self, command: &str, pki: &Pki, rules: &KubeadmRules) -> String {
-        if matches!(self, Self::File(_)) || !pki.has_certificate_file(Item::AdminConf) {
+        if matches!(self, Self::File(_)) || !rules.asks_cluster || !pki.has_certificate_file(Item::AdminConf) {
             return String::new();
         }
         let mut lines = String::new();

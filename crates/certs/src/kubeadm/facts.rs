@@ -7,6 +7,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::name::escaped;
+
 /// The facts of a certificate that kubeadm's renewal keeps, changes or loses. No key material.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,6 +54,18 @@ impl CertificateFacts {
         self.attributes().filter(|attribute| attribute.kind == "O").map(|attribute| attribute.value.as_str())
     }
 
+    /// The subject as RFC 4514 writes it, for people: the last one first, with what could deceive escaped.
+    #[must_use]
+    pub fn subject_text(&self) -> String {
+        rfc4514(&self.subject)
+    }
+
+    /// The issuer, likewise.
+    #[must_use]
+    pub fn issuer_text(&self) -> String {
+        rfc4514(&self.issuer)
+    }
+
     fn attributes(&self) -> impl Iterator<Item = &Attribute> {
         self.subject.iter().flat_map(|rdn| &rdn.attributes)
     }
@@ -61,6 +75,12 @@ impl CertificateFacts {
     pub fn is_ca(&self) -> bool {
         self.basic_constraints.is_some_and(|constraints| constraints.ca)
     }
+}
+
+fn rfc4514(name: &[Rdn]) -> String {
+    let attribute = |attribute: &Attribute| format!("{}={}", attribute.kind, escaped(&attribute.value));
+    let rdn = |rdn: &Rdn| rdn.attributes.iter().map(attribute).collect::<Vec<_>>().join("+");
+    name.iter().rev().map(rdn).collect::<Vec<_>>().join(",")
 }
 
 /// One relative distinguished name; more than one attribute where it is multi-valued. Displays as `O=zeta+O=alpha`, unescaped: compare,

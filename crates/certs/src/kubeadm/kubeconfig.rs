@@ -73,16 +73,16 @@ impl KubeconfigFacts {
     pub fn renewed(&self, ca_certificates: usize, rules: &KubeadmRules) -> KubeconfigChange {
         let has_extensions = self.top_level_keys.iter().any(|key| key == "extensions");
         let after = written_keys(self.has_preferences, has_extensions, rules);
-        let ca_data_kept = self.ca_certificates == 1 && self.trusts_ca;
+        let ca_data_kept = self.ca_certificates == 1 && self.trusts_ca || !rules.refreshes_ca_data;
         let changed: &[&str] = if ca_data_kept { &["users"] } else { &["clusters", "users"] };
         KubeconfigChange {
             lost_top_level_keys: self.top_level_keys.iter().filter(|key| !after.contains(key)).cloned().collect(),
             top_level_keys: after,
             changed_sections: changed.iter().map(|&section| section.to_owned()).collect(),
             ca_certificates_before: self.ca_certificates,
-            ca_certificates: 1,
+            ca_certificates: if rules.refreshes_ca_data { 1 } else { self.ca_certificates },
             ca_data_kept,
-            ca_is_ca_crt: ca_certificates == 1,
+            ca_is_ca_crt: if rules.refreshes_ca_data { ca_certificates == 1 } else { self.trusts_ca && self.ca_certificates == ca_certificates },
             comments_lost: self.has_comments,
             lost_keys: self.unknown_keys.clone(),
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::facts::{ExtKeyUsage, KeyUsage};
 use super::rules::KubeadmRules;
+use crate::Error;
 
 /// Where kubeadm keeps kubeconfigs.
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
@@ -203,19 +204,11 @@ impl fmt::Display for Item {
     }
 }
 
-/// A name that is none of kubeadm's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is no certificate of kubeadm: {}", Item::ALL.map(Item::name).join(", "))]
-pub struct UnknownItem {
-    /// What was given.
-    pub name: String,
-}
-
 impl FromStr for Item {
-    type Err = UnknownItem;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|item| item.name() == text).ok_or_else(|| UnknownItem { name: text.to_owned() })
+        Self::ALL.into_iter().find(|item| item.name() == text).ok_or_else(|| Error::UnknownItem { name: text.to_owned() })
     }
 }
 

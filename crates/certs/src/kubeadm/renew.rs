@@ -16,7 +16,7 @@ use super::make::{self, Signer, Wanted};
 use super::pki::{Pki, ReadCertificate};
 use super::rules::{KubeadmRules, OrganizationRewrite};
 use super::san::AltNames;
-use super::stop::{Broken, Keeper, Stop, certificate, keeper, signing_authority};
+use super::stop::{Broken, Keeper, Stop, keeper, read_to_renew, signing_authority};
 use super::write::{Umask, Write};
 
 /// A call of `kubeadm certs renew`.
@@ -89,8 +89,8 @@ pub struct Renewed {
 /// Every named certificate is renewed, due or not, in the order of names, and the first error ends it. The service's own
 /// processes notice nothing: restarting them is up to the caller.
 ///
-/// Source: cmd/kubeadm/app/cmd/certs.go, cmd/kubeadm/app/phases/certs/renewal; executed 1.20.15 to 1.37.2. Releases below are taken to
-/// do what 1.20 does.
+/// Source: cmd/kubeadm/app/cmd/certs.go, cmd/kubeadm/app/phases/certs/renewal; executed 1.20.15 to 1.37.2, and 1.16.15 and
+/// 1.18.19 over one PKI. What [`KubeadmRules`] has no row for below 1.20 is taken from there.
 ///
 /// ```
 /// use trimtab_certs::kubeadm::command::{ConfigSource, Selection};
@@ -136,8 +136,10 @@ impl Run<'_> {
                 for item in renewable(self.rules, config.external_etcd) {
                     self.one(item, &config)?;
                 }
-                self.say("");
-                self.say(DONE);
+                if self.rules.says_done {
+                    self.say("");
+                    self.say(DONE);
+                }
                 Ok(())
             }
         }
@@ -153,7 +155,7 @@ impl Run<'_> {
     fn one(&mut self, item: Item, config: &Config) -> Result<(), Stop> {
         let name = item.long_name();
         let unknown = config.external_etcd && item.is_of_local_etcd();
-        if unknown || !self.pki.has_certificate_file(item) {
+        if unknown || !self.pki.has_certificate_file(item) && self.rules.passes_over_missing {
             self.say(&format!("MISSING! {name}"));
             self.forecast.outcomes.push(Outcome::Missing(item));
             return Ok(());
@@ -178,7 +180,7 @@ impl Run<'_> {
     }
 
     fn renewed(&self, item: Item, authority: Item, config: &Config) -> Result<Renewed, Stop> {
-        let old = certificate(item, self.pki)?;
+        let old = read_to_renew(item, self.pki, self.rules)?;
         if let Some(facts) = &old.facts {
             is_renewable(item, facts)?;
         }
@@ -215,7 +217,7 @@ impl Run<'_> {
     }
 
     fn request(&mut self, item: Item, dir: &str) -> Result<(), Stop> {
-        certificate(item, self.pki)?;
+        read_to_renew(item, self.pki, self.rules)?;
         let path = |ending: &str| format!("{dir}/{item}.{ending}");
         let umask = self.renewal.umask;
         self.forecast.writes.extend([Write::new_file(path("key"), 0o600, umask), Write::new_file(path("csr"), 0o600, umask)]);

@@ -2,7 +2,9 @@
 //!
 //! "Executed" names releases whose kubeadm was run: 1.20.15, 1.22.17, 1.24.17, 1.28.15, 1.29.6, 1.30.4, 1.31.0, 1.34.4, 1.35.4,
 //! 1.36.3 and 1.37.2. Where a change lies between two of them that are not neighbours, the row says between which, and what the
-//! release in between was chosen by. Nothing below 1.20 was run.
+//! release in between was chosen by. Of those below 1.20, 1.16.15 and 1.18.19 were run over one PKI: healthy, with a file missing,
+//! with two certificates in a file, with the key of an authority gone. 1.17.17 and 1.19.16 were read where a row says so. The rest of what
+//! holds below 1.20 is taken from 1.20; of 1.12 to 1.15 nothing was run.
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::{KubeVersion, Row, Since};
@@ -67,6 +69,22 @@ pub struct KubeadmRules {
     pub table: TablePrinted,
     /// Whether there is a table of authorities at all.
     pub ca_table: bool,
+    /// Of which leaves the table names the authority.
+    pub named_authorities: NamedAuthorities,
+    /// Whether a missing certificate is told and passed over, rather than stopping the command.
+    pub passes_over_missing: bool,
+    /// Whether a file in `pki` has to hold exactly one certificate; otherwise the first one counts.
+    pub wants_one_certificate: bool,
+    /// Whether a kubeconfig is read only where `ca.crt` and `ca.key` can be.
+    pub kubeconfig_wants_ca_key: bool,
+    /// Whether a renewed kubeconfig gets the first certificate of `ca.crt` as its authority; otherwise it keeps what it has.
+    pub refreshes_ca_data: bool,
+    /// Whether the key of etcd's authority may be elsewhere, so that its leaves are told and not renewed.
+    pub external_etcd_ca: bool,
+    /// Whether `renew all` says at its end what has to be restarted.
+    pub says_done: bool,
+    /// Whether the cluster is asked for its configuration where no file is given; otherwise the defaults count.
+    pub asks_cluster: bool,
     /// Which lines tell that the cluster is asked for its configuration.
     pub fallback: Fallback,
     /// Whether error lines start with `error: `.
@@ -123,6 +141,14 @@ impl KubeadmRules {
             outputs: *OUTPUTS.at(version),
             table: *TABLE.at(version),
             ca_table: *CA_TABLE.at(version),
+            named_authorities: *NAMED_AUTHORITIES.at(version),
+            passes_over_missing: *PASSES_OVER_MISSING.at(version),
+            wants_one_certificate: *WANTS_ONE_CERTIFICATE.at(version),
+            kubeconfig_wants_ca_key: *KUBECONFIG_WANTS_CA_KEY.at(version),
+            refreshes_ca_data: *REFRESHES_CA_DATA.at(version),
+            external_etcd_ca: *EXTERNAL_ETCD_CA.at(version),
+            says_done: *SAYS_DONE.at(version),
+            asks_cluster: *ASKS_CLUSTER.at(version),
             fallback: *FALLBACK.at(version),
             error_prefix: *ERROR_PREFIX.at(version),
             validation_exit_code: *VALIDATION_EXIT_CODE.at(version),
@@ -214,6 +240,18 @@ pub enum Residual {
     Human,
 }
 
+/// Of which leaves the table names the authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NamedAuthorities {
+    /// Of none: the table has no such column.
+    None,
+    /// Of those in `pki`; the cell of a kubeconfig is empty.
+    OfFiles,
+    /// Of all.
+    OfAll,
+}
+
 /// When the table of leaves is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -303,7 +341,7 @@ static COMMANDS: Since<Commands> = Since::new(&[
             renew: Some("kubeadm alpha certs renew"),
             check_expiration: Some("kubeadm alpha certs check-expiration"),
         },
-        "kubernetes PR 77863 (1.15); not executed",
+        "kubernetes PR 77863 (1.15), executed 1.16.15, 1.18.19",
     ),
     Row::new(
         20,
@@ -317,11 +355,15 @@ static COMMANDS: Since<Commands> = Since::new(&[
     ),
 ]);
 
-static LEAF_BASIC_CONSTRAINTS: Since<bool> =
-    Since::new(&[Row::new(12, false, "executed 1.20.15: none"), Row::new(22, true, "executed 1.22.17; 1.21 was not run, and may have them")]);
+static LEAF_BASIC_CONSTRAINTS: Since<bool> = Since::new(&[
+    Row::new(12, false, "executed 1.16.15, 1.18.19, 1.20.15: none"),
+    Row::new(22, true, "executed 1.22.17; 1.21 was not run, and may have them"),
+]);
 
-static CA_HAS_SAN: Since<bool> =
-    Since::new(&[Row::new(12, false, "executed 1.20.15: none"), Row::new(22, true, "executed 1.22.17; 1.21 was not run, and may have it")]);
+static CA_HAS_SAN: Since<bool> = Since::new(&[
+    Row::new(12, false, "executed 1.16.15, 1.18.19, 1.20.15: none"),
+    Row::new(22, true, "executed 1.22.17; 1.21 was not run, and may have it"),
+]);
 
 /// The back-ports of PR 118922 were read in its thread for 1.25 and 1.26; the patches are those of the month after it was merged.
 static CA_BACKDATE_SECONDS: Since<i64> = Since::new(&[
@@ -452,14 +494,63 @@ static OUTPUTS: Since<Option<&[&str]>> = Since::new(&[
 static TABLE: Since<TablePrinted> =
     Since::new(&[Row::new(12, TablePrinted::BeforeAuthorities, "executed 1.20.15 to 1.29.6"), Row::new(30, TablePrinted::AtEnd, "executed 1.30.4")]);
 
+static NAMED_AUTHORITIES: Since<NamedAuthorities> = Since::new(&[
+    Row::new(12, NamedAuthorities::None, "executed 1.16.15"),
+    Row::new(17, NamedAuthorities::OfFiles, "cmd/alpha/certs.go@v1.17.17, executed 1.18.19; phases/certs/renewal/manager.go@v1.19.16 is the same"),
+    Row::new(20, NamedAuthorities::OfAll, "executed 1.20.15"),
+]);
+
+static PASSES_OVER_MISSING: Since<bool> =
+    Since::new(&[Row::new(12, false, "executed 1.16.15"), Row::new(17, true, "cmd/kubeadm/app/cmd/alpha/certs.go@v1.17.17, executed 1.18.19")]);
+
+static WANTS_ONE_CERTIFICATE: Since<bool> = Since::new(&[
+    Row::new(12, true, "executed 1.16.15, 1.18.19; phases/certs/renewal/readwriter.go@v1.19.16 is the same"),
+    Row::new(20, false, "executed 1.20.15"),
+]);
+
+static KUBECONFIG_WANTS_CA_KEY: Since<bool> = Since::new(&[
+    Row::new(12, false, "executed 1.16.15; phases/certs/renewal/readwriter.go@v1.17.17 is the same"),
+    Row::new(18, true, "executed 1.18.19; readwriter.go@v1.19.16 is the same"),
+    Row::new(20, false, "executed 1.20.15"),
+]);
+
+static REFRESHES_CA_DATA: Since<bool> = Since::new(&[
+    Row::new(12, false, "kubeadm issue 2027; phases/certs/renewal/readwriter.go@v1.16.15, v1.17.17"),
+    Row::new(18, true, "phases/certs/renewal/readwriter.go@v1.18.19; executed 1.20.15"),
+]);
+
+static EXTERNAL_ETCD_CA: Since<bool> = Since::new(&[
+    Row::new(12, false, "executed 1.16.15, 1.18.19; IsExternallyManaged, phases/certs/renewal/manager.go@v1.19.16 is the same"),
+    Row::new(20, true, "executed 1.20.15"),
+]);
+
+static SAYS_DONE: Since<bool> = Since::new(&[
+    Row::new(12, false, "executed 1.16.15, 1.18.19; cmd/alpha/certs.go@v1.19.16 does not say it either"),
+    Row::new(20, true, "executed 1.20.15"),
+]);
+
+static ASKS_CLUSTER: Since<bool> =
+    Since::new(&[Row::new(12, false, "executed 1.16.15"), Row::new(17, true, "cmd/alpha/certs.go@v1.17.17, executed 1.18.19")]);
+
 static CA_TABLE: Since<bool> =
-    Since::new(&[Row::new(12, false, "before kubernetes PR 83932; not executed"), Row::new(17, true, "kubernetes PR 83932 (1.17)")]);
+    Since::new(&[Row::new(12, false, "executed 1.16.15"), Row::new(17, true, "kubernetes PR 83932 (1.17), executed 1.18.19")]);
 
 const DEFAULTS: &str = "Error reading configuration from the Cluster. Falling back to default configuration";
 
 static FALLBACK: Since<Fallback> = Since::new(&[
     Row::new(
         12,
+        Fallback {
+            reading: [
+                "Reading configuration from the cluster...",
+                "FYI: You can look at this config file with 'kubectl -n kube-system get cm kubeadm-config -oyaml'",
+            ],
+            defaults: DEFAULTS,
+        },
+        "executed 1.18.19; util/config/cluster.go@v1.19.16 is the same",
+    ),
+    Row::new(
+        20,
         Fallback {
             reading: [
                 "Reading configuration from the cluster...",
@@ -502,13 +593,13 @@ static VALIDATION_EXIT_CODE: Since<i32> =
     Since::new(&[Row::new(12, 3, "executed 1.20.15 to 1.31.0"), Row::new(34, 1, "executed 1.34.4; 1.32 and 1.33 were not run, and may exit with 1")]);
 
 static EXTRA_NAMES: Since<ExtraNames> = Since::new(&[
-    Row::new(12, ExtraNames::Ignored, "executed 1.20.15, 1.22.17, 1.24.17"),
+    Row::new(12, ExtraNames::Ignored, "executed 1.16.15, 1.18.19, 1.20.15, 1.22.17, 1.24.17"),
     Row::new(25, ExtraNames::Refused, "executed 1.28.15; 1.25 to 1.27 were not run"),
 ]);
 
 static CSR_ONLY: Since<bool> = Since::new(&[
     Row::new(12, false, "before 1.15; not executed"),
-    Row::new(15, true, "executed 1.20.15, and 1.22.17, which says deprecated"),
+    Row::new(15, true, "executed 1.16.15, 1.18.19, 1.20.15, and 1.22.17, which says deprecated"),
     Row::new(23, false, "executed 1.24.17; 1.23 was not run, and is the first after the deprecation"),
 ]);
 
@@ -519,8 +610,10 @@ static VERIFICATION: Since<Verification> = Since::new(&[
 
 static SA_TAKES_CONFIG: Since<bool> = Since::new(&[Row::new(12, false, "executed 1.20.15 to 1.30.4"), Row::new(31, true, "executed 1.31.0")]);
 
-static RENEWS_KUBECONFIGS: Since<bool> =
-    Since::new(&[Row::new(12, false, "kubeadm issue 1361; not executed"), Row::new(15, true, "executed 1.20.15; 1.15 by its change log")]);
+static RENEWS_KUBECONFIGS: Since<bool> = Since::new(&[
+    Row::new(12, false, "kubeadm issue 1361; not executed"),
+    Row::new(15, true, "executed 1.16.15, 1.18.19, 1.20.15; 1.15 by its change log"),
+]);
 
 static KUBECONFIG_CA: Since<KubeconfigCa> = Since::new(&[
     Row::new(12, KubeconfigCa::Equal, "executed 1.20.15 to 1.30.4; kubeadm issue 3011"),
@@ -551,6 +644,15 @@ mod tests {
     fn back_dating_came_with_patches_too() {
         let backdate = ["1.24.17", "1.25.0", "1.25.16", "1.26.0", "1.26", "1.28.0"].map(|version| at(version).ca_backdate_seconds);
         assert_eq!(backdate, [0, 0, 300, 0, 300, 300]);
+    }
+
+    #[test]
+    fn before_1_20_little_was_passed_over() {
+        let rules = ["1.16", "1.18", "1.19", "1.20"].map(at);
+        assert_eq!(rules.map(|rules| rules.passes_over_missing), [false, true, true, true]);
+        assert_eq!(rules.map(|rules| rules.wants_one_certificate), [true, true, true, false]);
+        assert_eq!(rules.map(|rules| rules.kubeconfig_wants_ca_key), [false, true, true, false]);
+        assert_eq!(rules.map(|rules| rules.external_etcd_ca), [false, false, false, true]);
     }
 
     #[test]

@@ -49,6 +49,14 @@ pub enum Stop {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of `pki` holds more than one certificate, where kubeadm wants exactly one.
+    #[error("{item}: its file holds {certificates} certificates, and this release wants exactly one; leave only the first")]
+    MoreThanOne {
+        /// Whose.
+        item: Item,
+        /// How many there are.
+        certificates: usize,
+    },
     /// An authority's certificate says that it is none.
     #[error("{item}: its certificate is not that of an authority; put the right one there")]
     NotACa {
@@ -119,6 +127,7 @@ impl Stop {
             | Self::Names { .. }
             | Self::CertificateMissing { .. }
             | Self::CertificateUnreadable { .. }
+            | Self::MoreThanOne { .. }
             | Self::NotACa { .. }
             | Self::KeyMissing { .. }
             | Self::KeyUnreadable { .. }
@@ -164,7 +173,8 @@ pub(super) fn keeper(authority: Item, pki: &Pki, rules: &KubeadmRules, now: Time
     if !ca.is_ca {
         return Err(Broken::Authority(Stop::NotACa { item: authority }));
     }
-    if *pki.key(authority) != KeyState::Absent {
+    let may_be_elsewhere = authority != Item::EtcdCa || rules.external_etcd_ca;
+    if *pki.key(authority) != KeyState::Absent || !may_be_elsewhere {
         return Ok(Keeper::Local);
     }
     for &item in signed_pairs(authority) {
@@ -219,6 +229,21 @@ pub(super) fn certificate(item: Item, pki: &Pki) -> Result<&ReadCertificate, Sto
         CertificateState::Unreadable { reason } => Err(Stop::CertificateUnreadable { item, reason: reason.clone() }),
         CertificateState::Readable(certificate) => Ok(certificate),
     }
+}
+
+/// A certificate as `check-expiration` and `renew` read it, with what they want beside it.
+///
+/// Source: `Read` of both kinds, `phases/certs/renewal/readwriter.go`.
+pub(super) fn read_to_renew<'a>(item: Item, pki: &'a Pki, rules: &KubeadmRules) -> Result<&'a ReadCertificate, Stop> {
+    if item.is_kubeconfig() && rules.kubeconfig_wants_ca_key {
+        certificate(Item::Ca, pki)?;
+        loadable_key(Item::Ca, pki)?;
+    }
+    let found = certificate(item, pki)?;
+    if rules.wants_one_certificate && !item.is_kubeconfig() && found.certificates > 1 {
+        return Err(Stop::MoreThanOne { item, certificates: found.certificates });
+    }
+    Ok(found)
 }
 
 pub(super) fn loadable_key(item: Item, pki: &Pki) -> Result<(), Stop> {

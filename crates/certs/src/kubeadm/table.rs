@@ -14,9 +14,18 @@ pub(super) fn certificates(entries: &[Entry]) -> String {
     aligned(std::iter::once(header).chain(entries.iter().map(row)).collect())
 }
 
+/// The table of leaves where it names no authority.
+pub(super) fn certificates_alone(entries: &[Entry]) -> String {
+    without_authority("CERTIFICATE", entries)
+}
+
 /// The table of authorities.
 pub(super) fn authorities(entries: &[Entry]) -> String {
-    let header = ["CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "EXTERNALLY MANAGED"].map(str::to_owned);
+    without_authority("CERTIFICATE AUTHORITY", entries)
+}
+
+fn without_authority(first: &str, entries: &[Entry]) -> String {
+    let header = [first, "EXPIRES", "RESIDUAL TIME", "EXTERNALLY MANAGED"].map(str::to_owned);
     let row = |entry: &Entry| [name(entry), expires(entry), entry.residual_text.clone(), managed(entry)];
     aligned(std::iter::once(header).chain(entries.iter().map(row)).collect())
 }

@@ -13,7 +13,6 @@ use crate::Error;
 use crate::certificate::MAX_FILE_BYTES;
 use crate::kubeadm::Item;
 use crate::kubeadm::observe::{FileSeen, Files};
-use crate::renewal::seen::first_certificate;
 use crate::renewal::{FilePlace, KubeletSeen, KubeletState, NodeSeen, Unfinished};
 use crate::rotation::PairFile;
 
@@ -31,8 +30,9 @@ impl Node {
             places.extend(place_of(&path).map(|place| (name, place)));
         }
         let folder = self.folder.display().to_string();
-        let mut seen = NodeSeen::of_files(&folder, &self.certificates_name(), &files, &places, self.kubelet());
+        let mut seen = NodeSeen::of_files(&folder, &self.certificates_name(), &files, &places, self.kubelet("kubelet-client"));
         forget(files);
+        seen.kubelet_server = Some(self.kubelet("kubelet-server"));
         seen.unfinished = Item::ALL.into_iter().filter_map(|item| self.unfinished(item)).collect();
         Ok(seen)
     }
@@ -48,8 +48,8 @@ impl Node {
         Some(super::parent(&certificate).join(journal::name(item)))
     }
 
-    fn kubelet(&self) -> KubeletSeen {
-        let path = self.kubelet_dir.join(PairFile::Current.name("kubelet-client"));
+    fn kubelet(&self, prefix: &str) -> KubeletSeen {
+        let path = self.kubelet_dir.join(PairFile::Current.name(prefix));
         KubeletSeen { path: path.display().to_string(), state: kubelet_state(&path) }
     }
 }
@@ -100,14 +100,12 @@ fn link_state(path: &Path) -> KubeletState {
     let target = fs::read_link(path).map(|target| target.display().to_string()).unwrap_or_default();
     let mut contents = match read(path) {
         Ok(contents) => contents,
+        Err(error) if error.kind() == ErrorKind::NotFound => return KubeletState::Dangling { target },
         Err(error) => return KubeletState::Unreadable { problem: format!("it points to {target}: {error}") },
     };
-    let certificate = first_certificate(&contents);
+    let state = KubeletState::of_link(&target, &contents);
     contents.zeroize();
-    match certificate {
-        Some(certificate) => KubeletState::Link { target, not_before: certificate.not_before, not_after: certificate.not_after },
-        None => KubeletState::Unreadable { problem: format!("it points to {target}, which has no certificate") },
-    }
+    state
 }
 
 /// Private keys were among them.

@@ -28,6 +28,8 @@ pub(crate) struct Extension<'a> {
     pub(crate) raw: &'a [u8],
     /// Contents of its object identifier.
     pub(crate) oid: &'a [u8],
+    /// Whether who does not know it has to refuse the certificate.
+    pub(crate) critical: bool,
     /// Contents of the OCTET STRING.
     pub(crate) value: &'a [u8],
 }
@@ -132,10 +134,10 @@ pub(crate) fn extensions(list: &[u8]) -> Result<Vec<Extension<'_>>, Malformed> {
         let raw = list.expect(der::SEQUENCE)?.raw;
         let mut inside = Reader::inside(raw, der::SEQUENCE)?;
         let oid = inside.expect(der::OBJECT_IDENTIFIER)?.contents;
-        inside.optional(der::BOOLEAN)?;
+        let critical = inside.optional(der::BOOLEAN)?.is_some_and(|flag| flag.contents != [0]);
         let value = inside.expect(der::OCTET_STRING)?.contents;
         inside.end()?;
-        extensions.push(Extension { raw, oid, value });
+        extensions.push(Extension { raw, oid, critical, value });
     }
     Ok(extensions)
 }

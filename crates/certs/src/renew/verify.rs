@@ -5,6 +5,7 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::constraints;
 use super::der::{self, Malformed, Reader, hex};
 use super::parts::{Parts, Signed};
 use crate::Error;
@@ -92,6 +93,47 @@ pub enum ChainProblem {
         /// Why.
         weakness: Weakness,
     },
+    /// It has a critical extension that Go does not know, and so no component of Kubernetes takes it.
+    #[error(
+        "the {of} has the critical extension {oid}, which Kubernetes does not know, and so refuses it: let it be issued without, or not critical"
+    )]
+    UnknownCriticalExtension {
+        /// Whose.
+        of: Role,
+        /// Dotted.
+        oid: String,
+    },
+    /// It has an extension critical that may not be; Go does not even read such a certificate.
+    #[error("the {of} has the extension {oid} marked critical, which it may not be: no component of Kubernetes reads it; let it be issued anew")]
+    WronglyCritical {
+        /// Whose.
+        of: Role,
+        /// Dotted.
+        oid: String,
+    },
+    /// The CA restricts names, and that cannot be read.
+    #[error("the CA's nameConstraints cannot be read: no component of Kubernetes reads it; let the CA be issued anew")]
+    NameConstraintsNotRead,
+    /// A name outside of what the CA may vouch for.
+    #[error("the CA may not vouch for {name}: its nameConstraints permit other names only")]
+    NameNotPermitted {
+        /// With its kind: `DNS:a.test`.
+        name: String,
+    },
+    /// A name that the CA must not vouch for.
+    #[error("the CA may not vouch for {name}: its nameConstraints exclude {by}")]
+    NameExcluded {
+        /// With its kind: `DNS:a.test`.
+        name: String,
+        /// The constraint, with its kind.
+        by: String,
+    },
+    /// A name that cannot be held against the CA's constraints: a URI without a host or with an address, a mail address without a domain.
+    #[error("{name} cannot be held against the CA's nameConstraints, for which Kubernetes refuses it: leave it out")]
+    NameNotComparable {
+        /// With its kind: `URI:urn:x`.
+        name: String,
+    },
     /// It begins later.
     #[error("it is valid from {not_before}, not at {at}")]
     NotYetValid {
@@ -138,12 +180,13 @@ pub fn check_signature(signed_der: &[u8], issuer_spki: &[u8]) -> Result<Signatur
     Ok(check(&signed, issuer_spki))
 }
 
-/// Everything that stands against `leaf_der` being a certificate of `ca_der`'s at a time: none is good. One CA is looked at, not a chain of them;
-/// name constraints are not, which kubeadm's CAs do not have.
+/// Everything that stands against `leaf_der` being a certificate of `ca_der`'s at a time: none is good. One CA is looked at, not a chain of them, so
+/// that no path length can be exceeded: it counts the CAs between the two. Usages are not looked at, as with `ExtKeyUsageAny`.
 ///
-/// DIFFERENCE: Go does not compare the key identifiers, openssl does; both must believe what is renewed.
+/// DIFFERENCE: Go does not compare the key identifiers and does not look at keyUsage, openssl does; both must believe what is renewed. Of names,
+/// openssl compares the subject with constraints too, and a common name where no other name is; Go, and so this, does not.
 ///
-/// Source: `CheckSignatureFrom`, `isValid`, `crypto/x509/{x509,verify}.go@go1.26`.
+/// Source: `CheckSignatureFrom`, `isValid`, `checkChainConstraints`, `crypto/x509/{x509,verify,constraints}.go@go1.26`.
 ///
 /// # Errors
 /// [`Error::CertificateNotRead`], [`Error::DuplicateExtension`] for either.
@@ -162,6 +205,9 @@ pub fn verify_chain(leaf_der: &[u8], ca_der: &[u8], at: Timestamp) -> Result<Vec
     }
     problems.extend(of_signature(check_signature(leaf_der, ca.spki)?));
     problems.extend(of_dates(&leaf, &ca, at));
+    problems.extend(constraints::of_critical_extensions(&leaf, Role::Leaf));
+    problems.extend(constraints::of_critical_extensions(&ca, Role::Ca));
+    problems.extend(constraints::of_names(&leaf, &ca));
     Ok(problems)
 }
 

@@ -75,7 +75,7 @@ fn told(problem: CannotSign, item: Item, due: Vec<Item>, seen: &NodeSeen, versio
     }
 }
 
-static CSR_COMMAND: Since<Option<&str>> = Since::new(&[
+pub(crate) static CSR_COMMAND: Since<Option<&str>> = Since::new(&[
     Row::new(12, None, "before 1.19: requests came with `renew --csr-only`"),
     Row::new(19, Some("kubeadm alpha certs generate-csr"), "cmd/kubeadm/app/cmd/alpha/certs.go@v1.19.16; not executed"),
     Row::new(20, Some("kubeadm certs generate-csr"), "cmd/kubeadm/app/cmd/certs.go@v1.20.15"),

@@ -194,6 +194,8 @@ pub(super) fn kubelet(seen: &NodeSeen, policy: &RenewalPolicy, now: Timestamp) -
             }
         }
         KubeletState::Missing => stuck("it is not there; kubelet.conf may have a certificate of its own, which nobody renews".to_owned()),
+        KubeletState::NotLookedAt => stuck("nobody looked at it".to_owned()),
+        KubeletState::Dangling { target } => stuck(format!("it points to {target}, where nothing is")),
         KubeletState::RegularFile => stuck("it is a file, and has to be a symbolic link to be rotated".to_owned()),
         KubeletState::Unreadable { problem } => stuck(format!("it cannot be read: {problem}")),
     };

@@ -9,10 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificate::{Certificate, certificates};
 use crate::key::PrivateKey;
+use crate::kubeadm::list::KUBERNETES_DIR;
 use crate::kubeadm::observe::{FileSeen, Files};
 use crate::kubeadm::pki::KeyState;
 use crate::kubeadm::{Item, Pki};
 use crate::kubeconfig::{Kubeconfig, Material, Secret, User};
+use crate::pem::blocks;
+use crate::renew::verify::canonical_public_key;
+use crate::rotation::PairFile;
+
+/// Where a kubelet keeps its own certificates where nobody says otherwise.
+pub(crate) const KUBELET_DIR: &str = "/var/lib/kubelet/pki";
 
 /// One control-plane node, as a plan takes it. Made by `live::observe`, by [`Self::of_files`], or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +35,9 @@ pub struct NodeSeen {
     pub items: BTreeMap<Item, ItemSeen>,
     /// What the kubelet has as client.
     pub kubelet: KubeletSeen,
+    /// What the kubelet shows as server, `kubelet-server-current.pem`; none where nobody looked.
+    #[serde(default)]
+    pub kubelet_server: Option<KubeletSeen>,
     /// Replacements that were interrupted and not finished yet.
     pub unfinished: Vec<Unfinished>,
 }
@@ -40,12 +50,15 @@ pub struct ItemSeen {
     pub certificate: Option<FilePlace>,
     /// The file of the key; none for a kubeconfig.
     pub key: Option<FilePlace>,
-    /// SHA-256 of the certificate's DER, the first one of its file.
+    /// SHA-256 of the certificate's DER, the first one of its file; of `sa` that of the public key in `sa.pub`.
     pub certificate_sha256: Option<Fingerprint>,
     /// SHA-256 of the public half of the private key, a `SubjectPublicKeyInfo` in DER.
     pub public_key_sha256: Option<Fingerprint>,
     /// Where certificate and key are kept.
     pub identity: Identity,
+    /// The name or address that a kubeconfig wants the API server's certificate to stand for.
+    #[serde(default)]
+    pub server_name: Option<String>,
 }
 
 /// Where certificate and key of an item are kept.
@@ -87,11 +100,11 @@ pub struct FilePlace {
     pub gid: u32,
 }
 
-/// What a kubelet has as client: `kubelet-client-current.pem`, which it renews by itself.
+/// What a kubelet has as client or shows as server: `kubelet-client-current.pem`, `kubelet-server-current.pem`, which it renews by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeletSeen {
-    /// The path of `kubelet-client-current.pem`.
+    /// Its path.
     pub path: String,
     /// What is there.
     pub state: KubeletState,
@@ -101,8 +114,15 @@ pub struct KubeletSeen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
 pub enum KubeletState {
+    /// Nobody looked, as where the files of `/etc/kubernetes` alone were given.
+    NotLookedAt,
     /// Nothing.
     Missing,
+    /// A symbolic link to nothing.
+    Dangling {
+        /// Where it points.
+        target: String,
+    },
     /// A symbolic link to a certificate with its key, as it should be.
     Link {
         /// Where it points.
@@ -111,6 +131,9 @@ pub enum KubeletState {
         not_before: Timestamp,
         /// Last second of validity.
         not_after: Timestamp,
+        /// SHA-256 of the certificate's DER, the first one of its file.
+        #[serde(default)]
+        certificate_sha256: Option<Fingerprint>,
     },
     /// A regular file, which stops the kubelet's rotation for good.
     RegularFile,
@@ -181,8 +204,34 @@ impl NodeSeen {
             pki,
             items: Item::ALL.into_iter().filter_map(item).collect(),
             kubelet,
+            kubelet_server: None,
             unfinished: Vec::new(),
         }
+    }
+
+    /// What these files say where nothing but their contents is known. The kubelet's `-current.pem` may be among them, by their usual paths; whether they
+    /// are links nobody sees in contents, and they are taken for such.
+    ///
+    /// ```
+    /// use trimtab_certs::kubeadm::observe::{FileSeen, Files};
+    /// use trimtab_certs::renewal::{KubeletState, NodeSeen};
+    ///
+    /// let files = Files::from([("/etc/kubernetes/pki/ca.crt".to_owned(), FileSeen::Contents(b"no PEM".to_vec()))]);
+    /// let seen = NodeSeen::of_contents("/etc/kubernetes/pki", &files);
+    /// assert_eq!((seen.items.len(), seen.kubelet.state), (1, KubeletState::NotLookedAt));
+    /// ```
+    #[must_use]
+    pub fn of_contents(certificates_dir: &str, files: &Files) -> Self {
+        let kubelet = KubeletSeen::of_contents("kubelet-client", files).unwrap_or_else(|path| KubeletSeen { path, state: KubeletState::NotLookedAt });
+        let seen = Self::of_files(KUBERNETES_DIR, certificates_dir, files, &BTreeMap::new(), kubelet);
+        Self { kubelet_server: KubeletSeen::of_contents("kubelet-server", files).ok(), ..seen }
+    }
+
+    /// Whether it runs a part of a control plane, and is no worker.
+    #[must_use]
+    pub fn is_control_plane(&self) -> bool {
+        let items = [Item::Apiserver, Item::EtcdServer, Item::ControllerManagerConf, Item::SchedulerConf];
+        items.into_iter().any(|item| self.pki.has_certificate_file(item))
     }
 
     /// Whether etcd is somewhere else: nothing of a local one is there.
@@ -202,6 +251,35 @@ impl NodeSeen {
     }
 }
 
+impl KubeletSeen {
+    /// Or the path where it would be.
+    fn of_contents(prefix: &str, files: &Files) -> Result<Self, String> {
+        let path = format!("{KUBELET_DIR}/{}", PairFile::Current.name(prefix));
+        let state = match files.get(&path) {
+            None => return Err(path),
+            Some(FileSeen::Contents(bytes)) => KubeletState::of_link("", bytes),
+            Some(FileSeen::Unreadable(problem)) => KubeletState::Unreadable { problem: problem.clone() },
+        };
+        Ok(Self { path, state })
+    }
+}
+
+impl KubeletState {
+    /// A link to a file with these contents.
+    pub(crate) fn of_link(target: &str, contents: &[u8]) -> Self {
+        match first_certificate(contents) {
+            Some(certificate) => Self::Link {
+                target: target.to_owned(),
+                not_before: certificate.not_before,
+                not_after: certificate.not_after,
+                certificate_sha256: Some(Fingerprint::of(certificate.der())),
+            },
+            None if target.is_empty() => Self::Unreadable { problem: "there is no certificate in it".to_owned() },
+            None => Self::Unreadable { problem: format!("it points to {target}, which has no certificate") },
+        }
+    }
+}
+
 impl ItemSeen {
     fn of_files(item: Item, names: &[String], files: &Files, places: &BTreeMap<String, FilePlace>) -> Option<Self> {
         let seen = |at: usize| names.get(at).and_then(|name| files.get(name));
@@ -209,12 +287,14 @@ impl ItemSeen {
         seen(0).or(seen(1))?;
         let (certificate, key, identity) =
             if item.is_kubeconfig() { of_kubeconfig(seen(0)) } else { (first(seen(0)), of_key(seen(1)), Identity::Pair) };
+        let of_certificate = || certificate.map(|certificate| Fingerprint::of(certificate.der()));
         Some(Self {
             certificate: place(0),
             key: place(1),
-            certificate_sha256: certificate.map(|certificate| Fingerprint::of(certificate.der())),
+            certificate_sha256: if item == Item::Sa { of_public_key(seen(0)) } else { of_certificate() },
             public_key_sha256: key,
             identity,
+            server_name: if item.is_kubeconfig() { server_name(seen(0)) } else { None },
         })
     }
 }
@@ -237,6 +317,17 @@ pub(crate) fn first_certificate(text: &[u8]) -> Option<Certificate> {
 
 fn of_key(file: Option<&FileSeen>) -> Option<Fingerprint> {
     PrivateKey::from_pem(contents(file)?).ok().map(|key| Fingerprint::of(key.public_key()))
+}
+
+fn of_public_key(file: Option<&FileSeen>) -> Option<Fingerprint> {
+    let block = blocks(contents(file)?).flatten().find(|block| block.label == "PUBLIC KEY")?;
+    canonical_public_key(&block.contents).map(|key| Fingerprint::of(&key))
+}
+
+fn server_name(file: Option<&FileSeen>) -> Option<String> {
+    let config = Kubeconfig::read(contents(file)?).ok()?;
+    let (_, cluster, _) = config.current()?;
+    cluster.server_name().map(str::to_owned)
 }
 
 /// Certificate and key in a kubeconfig belong together, as far as both can be read. For kubeadm a kubeconfig's key always does.
