@@ -6,6 +6,7 @@
 - :mod:`trimtab.etcd`: an etcd that is out of space, rescued; its backups, saved, proven, kept, restored; what fills it.
 - :mod:`trimtab.certs`: what certificates say, when they are renewed, what kubeadm does with them, and renewal that
   loses nothing.
+- :mod:`trimtab.history`: old objects, which of them may go by their controllers' own rules, and their removal.
 - :mod:`trimtab.exceptions`: what can go wrong.
 
 How it reads, everywhere:
@@ -29,7 +30,7 @@ How it reads, everywhere:
 
 from importlib.metadata import version as _version
 
-from . import certs, etcd, exceptions, net, node, sched
+from . import certs, etcd, exceptions, history, net, node, sched
 from ._core import KubeVersion, Quantity
 from .exceptions import (
     AccessDenied,
@@ -76,6 +77,7 @@ __all__ = [
     "certs",
     "etcd",
     "exceptions",
+    "history",
     "net",
     "node",
     "sched",

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import cryptography_vectors as cryptography_vectors_package
+import vectors_history
 import vectors_kubeadm
 import zstandard
 from trimtab import InvalidInput, Quantity, certs, etcd, net, node, sched
@@ -483,6 +484,12 @@ TOPICS: dict[str, Judge] = {
     "certs/certmanager_renewal_time": certmanager_renewal_time,
     "certs/cryptography_vectors": cryptography_vectors,
     "certs/rotation_deadline": rotation_deadline,
+    "history/controllerrevision": vectors_history.controller_revision,
+    "history/cronjob": vectors_history.cron_job,
+    "history/deployment_cleanup": vectors_history.deployment_cleanup,
+    "history/helm": vectors_history.helm,
+    "history/job_ttl": vectors_history.job_ttl,
+    "history/podgc": vectors_history.pod_gc,
     **vectors_kubeadm.TOPICS,
 }
 

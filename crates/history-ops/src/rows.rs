@@ -1,5 +1,6 @@
 //! What was seen of a cluster's history: plain rows, read from a dump or from a live cluster.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,6 +113,23 @@ impl fmt::Display for Unread {
 }
 
 impl HistorySeen {
+    /// How many objects of each kind were seen, by the names of the fields.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        BTreeMap::from([
+            ("deployments", self.deployments.len()),
+            ("replicaSets", self.replica_sets.len()),
+            ("statefulSets", self.stateful_sets.len()),
+            ("daemonSets", self.daemon_sets.len()),
+            ("controllerRevisions", self.controller_revisions.len()),
+            ("cronJobs", self.cron_jobs.len()),
+            ("jobs", self.jobs.len()),
+            ("pods", self.pods.len()),
+            ("helm", self.helm.len()),
+            ("events", self.events.len()),
+        ])
+    }
+
     /// Adds what another look has seen, a page for example.
     pub fn append(&mut self, mut other: Self) {
         self.cluster = self.cluster.take().or(other.cluster);

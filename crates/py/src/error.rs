@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use trimtab::gate::GateError;
 use trimtab::quantity::QuantityError;
 use trimtab::version::VersionError;
-use trimtab::{certs, etcd, etcd_file, net, node, sched};
+use trimtab::{certs, etcd, etcd_file, history, net, node, sched};
 
 use crate::convert::write;
 
@@ -293,6 +293,24 @@ impl From<certs::kubeadm::SanError> for Trouble {
     fn from(error: certs::kubeadm::SanError) -> Self {
         let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "altNames"}));
         Self::invalid(error, details)
+    }
+}
+
+impl From<history::Error> for Trouble {
+    fn from(error: history::Error) -> Self {
+        let class = match &error {
+            history::Error::Api { .. } => Class::Unreachable,
+            history::Error::Journal { .. } => Class::FileError,
+            history::Error::JournalBusy { .. } => Class::FileInUse,
+            history::Error::NegativeAge
+            | history::Error::Percent { .. }
+            | history::Error::NotADump { .. }
+            | history::Error::Kubeconfig { .. }
+            | history::Error::JournalOfAnother { .. }
+            | _ => Class::InvalidInput,
+        };
+        let details = serde_json::to_value(&error).unwrap_or_else(|_| json!({"error": "history"}));
+        Self::new(class, error, details)
     }
 }
 

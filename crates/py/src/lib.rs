@@ -1,7 +1,7 @@
 //! The Python door: every module here converts arguments, asks the crate of the same name, and converts the answer back.
 //!
 //! It becomes `trimtab._core`, a flat module; `python/trimtab` sorts it into `trimtab.node`, `trimtab.sched`, `trimtab.net`,
-//! `trimtab.etcd` and `trimtab.certs`. A function is called as its Rust namesake; where that name says nothing without its module, the module comes
+//! `trimtab.etcd`, `trimtab.certs` and `trimtab.history`. A function is called as its Rust namesake; where that name says nothing without its module, the module comes
 //! first: `oom::burstable` is `oom_burstable`, `rescue::plan` is `rescue_plan`.
 #![allow(clippy::needless_pass_by_value, reason = "arguments come by value from PyO3")]
 #![allow(clippy::wrong_self_convention, reason = "PyO3 hands out self by reference, also to `to_dict`")]
@@ -32,6 +32,7 @@ mod etcd_data;
 mod etcd_file;
 mod etcd_restore;
 mod etcd_store;
+mod history;
 mod net;
 mod node;
 mod oom_kill;
@@ -82,6 +83,10 @@ mod _core {
         etcd_file::{PyHashKv, PyKeyspaceReport, PyStatus, PyVerified, example_snapshot, hash_kv, keyspace, verify},
         etcd_restore::{PyRestorePlan, PyRestoreSeen, PyRestored, restore_observe, restore_plan},
         etcd_store::PyStore,
+        history::{
+            PyCluster, PyHistorySeen, PyPruningEvent, PyPruningHeld, PyPruningNotice, PyPruningPlan, PyPruningReport, PyPruningReported,
+            PyPruningStep, pruning_plan, read_dump,
+        },
         net::{PyClusterSize, PyLadder, PyLadderParams, PyLinearParams, PyMode},
         node::{
             PyContainerOom, PyOomRules, compute_qos, default_manifest, oom_burstable, oom_score_adj, oom_score_adjs, oom_score_adjs_many, pod_qos,

@@ -12,9 +12,11 @@
 //! | `etcd_file` | `etcd`, on by default | a snapshot or a data directory's file: verify, status, `HashKV`, what fills it, restore | crc32c, sha1, sha2, hashbrown |
 //! | `certs` | `certs` | what certificates say, when they are renewed, what kubeadm does with them | x509-parser, aws-lc-rs (a C compiler) |
 //! | `certs::pkcs12` | `pkcs12` | PKCS#12 files beside PEM and DER | three small ciphers in Rust |
+//! | `history` | `history` | plans: which old ReplicaSets, revisions, Jobs, Pods, records of Helm and Events may go | flate2 |
 //! | `etcd::live` | `live` | the same on a real cluster and a real store: observe and apply | tokio, tonic, `object_store`, rustls; `protoc` to build |
 //! | `etcd_file::live` | `live` | files by their path, a restored data directory | no dependency of its own |
 //! | `certs::live` | `certs` and `live` | the certificates of a node: observe, apply, recover, roll back | no dependency of its own |
+//! | `history::live` | `history` and `live` | the history of a real cluster: observe, and remove with preconditions and a journal | kube |
 //!
 //! Everything but `live` is pure: no clock, no network, no file.
 //!
@@ -56,6 +58,8 @@ pub use trimtab_certs as certs;
 pub use trimtab_etcd_file as etcd_file;
 #[cfg(feature = "etcd")]
 pub use trimtab_etcd_ops as etcd;
+#[cfg(feature = "history")]
+pub use trimtab_history_ops as history;
 #[cfg(feature = "net")]
 pub use trimtab_net_math as net;
 #[cfg(feature = "node")]

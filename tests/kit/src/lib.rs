@@ -18,9 +18,9 @@ pub mod pki;
 pub mod random;
 #[cfg(feature = "live")]
 pub mod s3;
+pub mod seeds;
 #[cfg(feature = "live")]
 mod server;
-pub mod seeds;
 #[cfg(feature = "live")]
 pub mod static_pods;
 pub mod testbed;

@@ -192,7 +192,8 @@ pub fn new_replica_set<'a>(deployment: &Deployment, all: &[&'a ReplicaSet]) -> O
 pub fn cleanup<'a>(limit: Option<i32>, old: &[&'a ReplicaSet], rules: &DeploymentRules) -> Vec<&'a ReplicaSet> {
     let Some(limit) = limit.filter(|limit| Some(*limit) != rules.no_limit) else { return Vec::new() };
     let mut cleanable: Vec<&ReplicaSet> = old.iter().copied().filter(|set| !set.meta.deleting).collect();
-    let over = cleanable.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
+    // With a negative limit, which the API refuses, upstream reaches beyond the end of its list.
+    let over = usize::try_from(limit).map_or(0, |limit| cleanable.len().saturating_sub(limit));
     if over == 0 {
         return Vec::new();
     }

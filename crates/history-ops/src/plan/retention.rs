@@ -18,9 +18,9 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// The smaller of the two; the policy cannot allow more than the workload.
+    /// The smaller of the two; the policy cannot allow more than the workload. A negative one, which the API refuses, is none.
     pub(super) fn of(own: Option<i32>, retention: &Retention) -> Self {
-        let own = own.map(|limit| u64::try_from(limit).unwrap_or(0));
+        let own = own.and_then(|limit| u64::try_from(limit).ok());
         let wanted = retention.max_kept.map(|most| u64::from(most.max(retention.min_kept)));
         match (own, wanted) {
             (Some(own), Some(wanted)) if wanted < own => Self { most: Some(wanted), set_by: LimitBy::Policy },

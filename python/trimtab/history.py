@@ -1,0 +1,44 @@
+"""Old ReplicaSets, ControllerRevisions, Jobs, Pods, records of Helm and Events: which may go, and their removal.
+
+What goes is what their controllers would delete, or less than they keep; every removal is guarded.
+
+What a dump holds, what would go, and why the rest stays::
+
+    seen = history.read_dump("dump.json")  # kubectl get namespaces,deployments,replicasets,… -A -o json
+    plan = history.pruning_plan(seen, version="1.34", now=datetime.now(UTC), policy={"revisions": {"maxKept": 3}})
+    print(plan)
+
+On a live cluster, each object written to the journal before it is deleted::
+
+    cluster = history.Cluster("admin.conf", journal="pruning.jsonl")
+    plan = history.pruning_plan(cluster.observe(version="1.34"), version="1.34", now=datetime.now(UTC))
+    report = plan.apply(cluster, progress=print)
+"""
+
+from ._core import (
+    Cluster,
+    HistorySeen,
+    PruningEvent,
+    PruningHeld,
+    PruningNotice,
+    PruningPlan,
+    PruningReport,
+    PruningReported,
+    PruningStep,
+    pruning_plan,
+    read_dump,
+)
+
+__all__ = [
+    "Cluster",
+    "HistorySeen",
+    "PruningEvent",
+    "PruningHeld",
+    "PruningNotice",
+    "PruningPlan",
+    "PruningReport",
+    "PruningReported",
+    "PruningStep",
+    "pruning_plan",
+    "read_dump",
+]
