@@ -15,6 +15,7 @@
 //!
 //! Everything but `live` is a pure function of its arguments.
 
+pub mod advice;
 pub mod error;
 pub mod kind;
 #[cfg(feature = "live")]
@@ -29,6 +30,7 @@ pub mod rows;
 pub mod template;
 pub mod uses;
 
+pub use advice::advice;
 pub use error::Error;
 pub use plan::plan;
 pub use policy::Policy;
