@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use trimtab_history_ops::live::{Cluster as Pruned, Journal, Pace};
+use trimtab_history_ops::live::{Backups, Cluster as Pruned, Journal, Pace};
 use trimtab_history_ops::policy::{Part, Policy};
-use trimtab_history_ops::{PruningPlan, plan};
+use trimtab_history_ops::{PruningPlan, plan, undo};
 use trimtab_kit::control_plane::{ControlPlane, DEPLOYMENTS, Object, Options, REPLICA_SETS, SECRETS};
 use trimtab_kit::etcd::{self, Cluster};
 
@@ -320,4 +320,44 @@ async fn a_thousand_helm_records_are_pruned_although_the_process_is_killed() {
     let peak = said["peak_kb"].as_u64().unwrap();
     assert!(peak < 200_000, "{peak} kB: the payloads alone are 6 MB");
     println!("2,000 records: killed with {left} left, resumed; peak {peak} kB");
+}
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_as_it_was_and_once() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 4, 500).await;
+    let owner = deployment(&plane).await;
+    let before = plane.read(&Object::new(&SECRETS, NAMESPACE, "sh.helm.release.v1.r0.v1", Value::Null)).await;
+    let ours = over(plane.config().await).await;
+    let parts = BTreeSet::from([Part::Helm, Part::ReplicaSets]);
+    let plan = planned(&ours, &Policy { parts, ..policy(Part::Helm, 2) }).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let journal = Journal::open(&path).unwrap();
+    assert_eq!(ours.apply(&plan, &journal, &fast(), |_| ()).await.acted(), 4);
+    drop(journal);
+    let backups = Backups::read(&path).unwrap();
+    let undo = undo::plan(&backups.cluster, &backups.objects);
+    // Somebody was faster with one of the names.
+    plane.create(&record("r0", 2, "failed", 3)).await;
+    let report = ours.undo(&undo, &backups, &fast(), |_| ()).await;
+    let said: Vec<String> = report.steps.iter().map(|step| step.outcome.to_string()).collect();
+    assert_eq!(said.iter().filter(|said| *said == "done").count(), 3, "{report}");
+    assert_eq!(said.iter().filter(|said| said.starts_with("refused: not true that nothing has its name")).count(), 1, "{report}");
+    let after = plane.read(&Object::new(&SECRETS, NAMESPACE, "sh.helm.release.v1.r0.v1", Value::Null)).await;
+    for field in ["data", "type", "kind"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    assert_eq!(after["metadata"]["labels"], before["metadata"]["labels"]);
+    let again = ours.undo(&undo, &backups, &fast(), |_| ()).await;
+    assert_eq!(again.acted(), 0, "{again}");
+    // Without its Deployment a ReplicaSet would be collected at once.
+    plane.delete(&Object::new(&REPLICA_SETS, NAMESPACE, "web-1", Value::Null)).await;
+    plane.delete(&owner).await;
+    let orphaned = ours.undo(&undo, &backups, &fast(), |_| ()).await;
+    assert!(
+        orphaned.to_string().contains("ReplicaSet shop/web-1: make it again: refused: not true that Deployment web (apps/v1) is there"),
+        "{orphaned}"
+    );
 }

@@ -28,6 +28,7 @@ pub mod read;
 pub mod record;
 pub mod rows;
 pub mod template;
+pub mod undo;
 pub mod uses;
 
 pub use advice::advice;

@@ -21,6 +21,7 @@ mod api;
 mod journal;
 mod observe;
 mod pace;
+mod restore;
 
 use std::fmt;
 use std::path::Path;
@@ -39,6 +40,7 @@ use api::Api;
 
 pub use journal::{Backup, Journal};
 pub use pace::Pace;
+pub use restore::Backups;
 
 /// A cluster's API server.
 #[derive(Clone)]

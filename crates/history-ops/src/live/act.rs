@@ -17,10 +17,10 @@ use super::pace::{Limiter, Pace};
 
 /// What the lanes share.
 pub(super) struct Shared {
-    api: Api,
+    pub(super) api: Api,
     /// None in a dry run.
     journal: Option<Journal>,
-    limiter: Limiter,
+    pub(super) limiter: Limiter,
     cluster: OnceCell<String>,
     /// What this user may not delete, and where: it is not asked again.
     forbidden: Mutex<HashSet<(Kind, String)>>,
@@ -39,7 +39,7 @@ impl Shared {
     }
 
     /// The cluster's identity, asked for once: a connection does not change clusters.
-    async fn cluster(&self) -> Result<String, Failure> {
+    pub(super) async fn cluster(&self) -> Result<String, Failure> {
         let ask = || async {
             let what = "namespace kube-system";
             let found = optional(self.api.get("/api/v1/namespaces/kube-system", METADATA).await, what)?;
@@ -200,7 +200,7 @@ impl Site<Pruning> for Hands {
 }
 
 /// What is there, or that nothing is.
-fn optional(reply: Reply, what: &str) -> Result<Option<String>, Failure> {
+pub(super) fn optional(reply: Reply, what: &str) -> Result<Option<String>, Failure> {
     match reply {
         Reply::Ok(text) => Ok(Some(text)),
         Reply::NotFound => Ok(None),
@@ -210,19 +210,19 @@ fn optional(reply: Reply, what: &str) -> Result<Option<String>, Failure> {
     }
 }
 
-fn path(object: &ObjectRef) -> String {
+pub(super) fn path(object: &ObjectRef) -> String {
     format!("{}/{}", collection(object.kind.api_version(), Some(&object.namespace), object.kind.plural()), encoded(&object.name))
 }
 
-fn parsed(text: &str) -> Result<Value, Failure> {
+pub(super) fn parsed(text: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::Api { problem: format!("it answered no JSON: line {}", error.line()) })
 }
 
-fn forbidden(verb: &str, object: &ObjectRef) -> Failure {
+pub(super) fn forbidden(verb: &str, object: &ObjectRef) -> Failure {
     Failure::Forbidden { verb: verb.to_owned(), kind: object.kind, namespace: Some(object.namespace.clone()) }
 }
 
-fn failure(reply: Reply, what: &str) -> Failure {
+pub(super) fn failure(reply: Reply, what: &str) -> Failure {
     let crate::Error::Api { problem } = super::observe::failed(reply) else { return Failure::Api { problem: what.to_owned() } };
     Failure::Api { problem: format!("{what}: {problem}") }
 }

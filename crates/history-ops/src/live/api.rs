@@ -68,6 +68,10 @@ impl Api {
         self.send(&Method::DELETE, path, WHOLE, Some(options)).await
     }
 
+    pub(super) async fn create(&self, path: &str, object: &Value) -> Reply {
+        self.send(&Method::POST, path, WHOLE, Some(object)).await
+    }
+
     /// Sends a request, again while the server is too busy for it.
     async fn send(&self, method: &Method, path: &str, accept: &str, body: Option<&Value>) -> Reply {
         for tried in 1.. {

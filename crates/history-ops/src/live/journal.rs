@@ -41,6 +41,14 @@ enum Line {
     Deleted(String),
 }
 
+/// What a journal holds.
+pub(super) struct Content {
+    /// Whose it is.
+    pub(super) cluster: Option<String>,
+    /// The objects, each with whether its deletion was confirmed.
+    pub(super) backups: Vec<(Backup, bool)>,
+}
+
 /// An object as it was before its deletion.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Backup {
@@ -106,16 +114,22 @@ impl Journal {
     /// # Errors
     /// [`Error::Journal`] where it cannot be read, or is none.
     pub fn backups(path: &Path) -> Result<Vec<(Backup, bool)>, Error> {
+        Self::content(path).map(|content| content.backups)
+    }
+
+    /// All of it.
+    pub(super) fn content(path: &Path) -> Result<Content, Error> {
         let wrong = |problem: String| Error::Journal { path: path.display().to_string(), problem };
         let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-        let (mut backups, mut deleted) = (Vec::new(), HashSet::new());
+        let (mut cluster, mut backups, mut deleted) = (None, Vec::new(), HashSet::new());
         read(&mut file, |line| match line {
             Line::Backup(backup) => backups.push(backup),
             Line::Deleted(uid) => drop(deleted.insert(uid)),
-            Line::Cluster(_) => {}
+            Line::Cluster(uid) => cluster = Some(uid),
         })
         .map_err(wrong)?;
-        Ok(backups.into_iter().map(|backup| (deleted.contains(&backup.uid), backup)).map(|(sure, backup)| (backup, sure)).collect())
+        let backups = backups.into_iter().map(|backup| (deleted.contains(&backup.uid), backup)).map(|(sure, backup)| (backup, sure)).collect();
+        Ok(Content { cluster, backups })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
