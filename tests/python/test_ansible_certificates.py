@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from real_ansible import PROGRAMS, environment, module, playbook
 from real_kubeadm import Kubernetes
+from test_certs_renewal import program
 
 # Its leaves are due from the first day on.
 SHORT = "encryptionAlgorithm: ECDSA-P256\ncertificateValidityPeriod: 240h\n"
@@ -50,6 +51,22 @@ def test_check_mode_shows_the_plan_a_run_carries_it_out_and_a_second_one_changes
         again = module(tmp_path, of(due), *options)
         assert (again["changed"], again["failed"], again["plan"]["steps"]) == (False, False, []), again
     assert due.contents() == after
+
+
+def test_check_mode_foretells_that_a_run_mends_first_what_an_earlier_one_left_half_done(
+    due: Kubernetes, tmp_path: Path
+) -> None:
+    program(due, "apiserver", die_at="7").communicate(timeout=60)
+    assert [one["item"] for one in due.node().observe().unfinished] == ["apiserver"]
+    only: dict[str, Any] = {"items": ["apiserver"], "due_within_hours": 0}
+    checked = module(tmp_path, of(due, **only), "--check")
+    assert (checked["failed"], checked["changed"]) == (False, True), checked
+    wrong = module(tmp_path, of(due, items=["apisever"]))
+    assert (wrong["failed"], wrong["changed"]) == (True, False)
+    assert len(due.node().observe().unfinished) == 1, "what cannot be followed touches nothing"
+    done = module(tmp_path, of(due, **only))
+    assert (done["failed"], done["changed"], len(done["recovered"])) == (False, True, 1), done
+    assert due.node().observe().unfinished == []
 
 
 def test_only_what_is_asked_for_is_renewed(due: Kubernetes, tmp_path: Path) -> None:

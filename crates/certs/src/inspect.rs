@@ -391,13 +391,23 @@ fn beside(certificate: &Certificate, key: &[u8]) -> KeyBeside {
     }
 }
 
-/// By what stands at the beginning of a line, or in JSON.
+/// By what stands at the beginning of a line, or within the braces of JSON and of YAML in one piece.
 fn looks_like_a_kubeconfig(bytes: &[u8]) -> bool {
     let keys: [&[u8]; 5] = [b"clusters:", b"users:", b"contexts:", b"current-context:", b"kind: Config"];
     // The lines of a certificate begin like this seldom.
     let begins = |line: &[u8]| matches!(line.first(), Some(b'c' | b'u' | b'k')) && keys.iter().any(|key| line.starts_with(key));
     let yaml = begins(bytes) || memchr_iter(b'\n', bytes).any(|end| begins(&bytes[end + 1..]));
-    yaml || bytes.trim_ascii_start().starts_with(b"{") && find(bytes, b"\"users\"").is_some()
+    yaml || without_comments(bytes).starts_with(b"{") && find(bytes, b"users").is_some()
+}
+
+/// From the first line on that is no comment of YAML.
+fn without_comments(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes.trim_ascii_start();
+    while rest.starts_with(b"#") {
+        let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+        rest = rest.get(end..).unwrap_or_default().trim_ascii_start();
+    }
+    rest
 }
 
 fn has_key(bytes: &[u8]) -> bool {

@@ -22,7 +22,7 @@ pub use error::Pkcs12Error;
 
 use error::part;
 use kdf::{Budget, Hash, Password, Purpose};
-use safe::{Bag, Contents};
+use safe::{Bag, Contents, Pairs};
 
 /// The largest file that is read, in bytes: 16 MiB. Java's trust stores have some hundred thousand.
 pub const MAX_PKCS12_BYTES: usize = 16 * 1024 * 1024;
@@ -30,6 +30,10 @@ pub const MAX_PKCS12_BYTES: usize = 16 * 1024 * 1024;
 /// How many rounds of hashing a whole file may ask for. openssl asks for 2,048 for each thing that it hides, Java for 10,000, the careful for 600,000;
 /// a million takes less than a second. Without a limit, a file of some hundred bytes could ask for hours.
 pub const MAX_ITERATIONS: u64 = 10_000_000;
+
+/// How many certificates, keys and other things a whole file may hold. Java's trust store has some hundred and fifty. Without a limit, a file of 16 MiB
+/// could ask for gigabytes of memory to tell what is wrong with each.
+pub const MAX_THINGS: usize = 10_000;
 
 const DATA: &str = "1.2.840.113549.1.7.1";
 const ENCRYPTED_DATA: &str = "1.2.840.113549.1.7.6";
@@ -55,13 +59,14 @@ impl Inspection {
             Err(problem) => return Self { unread: vec![unread(None, problem)], ..Self::default() },
         };
         let mut found = Self::default();
-        for (at, bag) in contents.certificates.iter().enumerate() {
-            let certificate = Certificate::from_der(&bag.value);
-            let key = certificate.as_ref().map_or(KeyBeside::None, |certificate| contents.key_beside(bag, certificate));
+        let certificates: Vec<_> = contents.certificates.iter().map(|bag| Certificate::from_der(&bag.value)).collect();
+        let pairs = Pairs::of(&contents, &certificates);
+        for ((at, bag), certificate) in contents.certificates.iter().enumerate().zip(certificates) {
+            let key = certificate.as_ref().map_or(KeyBeside::None, |certificate| pairs.key_beside(bag, certificate));
             let certificate = Found { offset: 0, skipped_by_go: None, certificate };
             found.items.push(Inspected { place: place(Some(bag.entry("certificate", at))), position: 0, found: certificate, key });
         }
-        found.unread.extend(contents.keys_alone().map(|(at, bag)| unread(Some(bag.entry("key", at)), Pkcs12Error::KeyAlone)));
+        found.unread.extend(pairs.keys_alone().map(|(at, bag)| unread(Some(bag.entry("key", at)), Pkcs12Error::KeyAlone)));
         found.unread.extend(contents.problems.iter().map(|problem| unread(None, problem.clone())));
         if found.items.is_empty() && found.unread.is_empty() {
             found.unread.push(unread(None, Pkcs12Error::Empty));

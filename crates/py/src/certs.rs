@@ -1,6 +1,7 @@
 //! `trimtab.certs`: what certificates say and when they are renewed. Converts, asks `trimtab_certs`, converts back.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read as _;
 
@@ -33,20 +34,20 @@ use crate::etcd_file::{Content, Source};
 pub(crate) fn certificates(py: Python<'_>, file: Content) -> PyResult<Vec<PyFound>> {
     let found = match file.open()? {
         Source::Bytes(bytes) => py.detach(|| certificate::certificates(&bytes)),
-        Source::File(file) => {
-            let read = py.detach(|| {
-                let mut bytes = Vec::new();
-                file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map(|_| bytes)
-            })?;
-            if read.len() as u64 > MAX_FILE_BYTES {
-                return Err(
-                    Trouble::out_of_range("file", &"longer", &format!("above {MAX_FILE_BYTES} bytes, which no file of certificates is")).into()
-                );
-            }
-            py.detach(|| certificate::certificates(&read))
-        }
+        Source::File(file) => py.detach(|| contents(file).map(|read| certificate::certificates(&read)))?,
     };
     found.into_iter().map(|found| PyFound::new(py, found)).collect()
+}
+
+/// All of a file, if it is not too long for one of certificates.
+pub(crate) fn contents(file: File) -> PyResult<Vec<u8>> {
+    // Room for an ordinary one, so that it is read at once and nobody has to ask for its length.
+    let mut bytes = Vec::with_capacity(8 * 1024);
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Trouble::out_of_range("file", &"longer", &format!("above {MAX_FILE_BYTES} bytes, which no file of certificates is")).into());
+    }
+    Ok(bytes)
 }
 
 /// One item of a file: a certificate, or why there is none.

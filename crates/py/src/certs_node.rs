@@ -251,7 +251,7 @@ data_class! {
             write(py, &self.0.unfinished)
         }
 
-        /// Whether etcd is somewhere else: nothing of a local one is there.
+        /// Whether etcd is somewhere else: no certificate of a local one is there, and no key of its authority.
         #[getter]
         fn has_external_etcd(&self) -> bool {
             self.0.has_external_etcd()

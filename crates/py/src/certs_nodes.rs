@@ -1,7 +1,6 @@
 //! `trimtab.certs`, findings: of files, of a node, between nodes. Converts, asks `trimtab_certs::finding`, converts back.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
@@ -9,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyType};
 use serde_json::Value;
-use trimtab::certs::certificate::{Certificate, MAX_FILE_BYTES};
+use trimtab::certs::certificate::Certificate;
 use trimtab::certs::finding::cluster::{self, Node};
 use trimtab::certs::finding::copies::{self, Original};
 use trimtab::certs::finding::kubelet::{self, RequestPolicy};
@@ -21,12 +20,13 @@ use trimtab::certs::kubeadm::observe::{FileSeen, Files};
 use trimtab::certs::renewal::NodeSeen;
 use trimtab::certs::served::Served;
 
+use crate::certs;
 use crate::certs_kubeadm::Named;
 use crate::certs_node::PyNodeSeen;
 use crate::certs_renew::CertificateDer;
 use crate::convert::{read, write, write_dict};
 use crate::data_class::hash_of;
-use crate::error::{OrRaise, Trouble};
+use crate::error::OrRaise;
 use crate::etcd_backup::Moment;
 use crate::etcd_file::{Content, Source};
 use crate::version::Version;
@@ -174,13 +174,10 @@ fn contents(py: Python<'_>, paths: &[PathBuf]) -> PyResult<Files> {
 }
 
 fn content(path: &Path) -> PyResult<Vec<u8>> {
-    let Source::File(file) = Content::File(path.to_owned()).open()? else { return Ok(Vec::new()) };
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Trouble::out_of_range("file", &"longer", &format!("above {MAX_FILE_BYTES} bytes, which no file of certificates is")).into());
+    match Content::File(path.to_owned()).open()? {
+        Source::Bytes(bytes) => Ok(bytes.to_vec()),
+        Source::File(file) => certs::contents(file),
     }
-    Ok(bytes)
 }
 
 /// What is there of a node, as `node_findings`, `cluster_findings` and `renewal_plan` take it, without any key. `files` are paths, as

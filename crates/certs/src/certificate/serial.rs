@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 
 /// The number of a certificate among those of its issuer. RFC 5280 wants it positive and of 20 bytes at most; others are met.
 ///
-/// `Display` is decimal, as Kubernetes and pyca print it.
+/// `Display` is decimal, as Kubernetes and pyca print it; one of more than 1024 bytes, which no authority gives, is hexadecimal after `0x`, since making it
+/// decimal takes time by the square of its length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Serial {
     bytes: Vec<u8>,
@@ -40,11 +41,18 @@ impl Serial {
     }
 }
 
+/// In bytes.
+pub(crate) const LONGEST_DECIMAL: usize = 1024;
+
 impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Most fit a machine word.
         match <[u8; 8]>::try_from(padded(&self.bytes).as_slice()) {
             Ok(word) => write!(f, "{}", i64::from_be_bytes(word)),
+            Err(_) if self.bytes.len() > LONGEST_DECIMAL => {
+                f.write_str("0x")?;
+                self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
             Err(_) => write!(f, "{}", BigInt::from_signed_bytes_be(&self.bytes)),
         }
     }
@@ -66,6 +74,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn one_that_is_longer_than_any_is_hexadecimal() {
+        assert_eq!(Serial::from_bytes(&[0x7F; LONGEST_DECIMAL]).to_string().len(), 2466);
+        let long = Serial::from_bytes(&vec![0x7F; 4 << 20]).to_string();
+        assert_eq!((&long[..6], long.len()), ("0x7f7f", 2 + (8 << 20)));
+    }
 
     #[test]
     fn zero_and_less_are_not_positive() {

@@ -73,6 +73,12 @@ pub enum Pkcs12Error {
     /// Bags in bags in bags.
     #[error("its contents are nested deeper than any tool writes them: do not trust it")]
     TooDeep,
+    /// More things than any tool puts into one.
+    #[error("more than {limit} things are in it: no tool writes such files; do not trust it")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// A key to which no certificate in the file belongs.
     #[error("a private key without its certificate: export the pair anew")]
     KeyAlone,

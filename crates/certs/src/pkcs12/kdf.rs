@@ -3,8 +3,8 @@
 use aws_lc_rs::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::Opened;
 use super::error::Pkcs12Error;
+use super::{MAX_THINGS, Opened};
 
 /// A hash as PKCS#12 uses it.
 pub(super) struct Hash {
@@ -64,20 +64,27 @@ impl Password {
     }
 }
 
-/// How many rounds of hashing are left for a file.
+/// How many rounds of hashing, and how many things, are left for a file.
 pub(super) struct Budget {
     left: u64,
+    things: usize,
 }
 
 impl Budget {
     pub(super) fn new(limit: u64) -> Self {
-        Self { left: limit }
+        Self { left: limit, things: MAX_THINGS }
     }
 
     /// Takes them off, or refuses.
     pub(super) fn spend(&mut self, iterations: u64) -> Result<(), Pkcs12Error> {
         let limit = self.left;
         self.left = limit.checked_sub(iterations).ok_or(Pkcs12Error::TooManyIterations { iterations, limit })?;
+        Ok(())
+    }
+
+    /// Takes one thing off, or refuses.
+    pub(super) fn one_more(&mut self) -> Result<(), Pkcs12Error> {
+        self.things = self.things.checked_sub(1).ok_or(Pkcs12Error::TooMany { limit: MAX_THINGS })?;
         Ok(())
     }
 }

@@ -1,14 +1,17 @@
 //! The bags of a PKCS#12 file: certificates and keys. One that cannot be read stops no other.
 
+use std::collections::{HashMap, HashSet};
+
 use super::cipher::open;
 use super::error::{Pkcs12Error, part};
 use super::kdf::{Budget, Password};
 use super::{DATA, ENCRYPTED_DATA, Opened, oid};
 use crate::Error;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateError};
 use crate::inspect::KeyBeside;
 use crate::key::PrivateKey;
 use crate::renew::der::{self, Element, Malformed, Reader};
+use crate::renew::verify::canonical_public_key;
 
 /// What is in a file.
 #[derive(Default)]
@@ -30,39 +33,76 @@ pub(super) struct Bag<T> {
 const MAX_DEPTH: usize = 4;
 const X509: &str = "1.2.840.113549.1.9.22.1";
 
-impl Contents {
-    /// By the identifier that both have, or by the key itself.
+/// Which keys and certificates belong together: by the identifier that both have, or by the key itself. Looked up, since comparing each with each would
+/// take minutes for a file of ten thousand.
+pub(super) struct Pairs<'a> {
+    keys: &'a [Bag<Result<PrivateKey, Error>>],
+    /// The first key of each identifier.
+    by_id: HashMap<&'a [u8], &'a Result<PrivateKey, Error>>,
+    public_keys: HashSet<&'a [u8]>,
+    /// What certificates have.
+    ids: HashSet<&'a [u8]>,
+    certified: HashSet<Vec<u8>>,
+}
+
+impl<'a> Pairs<'a> {
+    /// `certificates` are those of `contents`, in their order.
+    pub(super) fn of(contents: &'a Contents, certificates: &[Result<Certificate, CertificateError>]) -> Self {
+        let mut by_id = HashMap::new();
+        for key in &contents.keys {
+            if let Some(id) = key.local_key_id.as_deref() {
+                by_id.entry(id).or_insert(&key.value);
+            }
+        }
+        let public_keys = contents.keys.iter().filter_map(|key| Some(key.value.as_ref().ok()?.public_key())).collect();
+        let ids = contents.certificates.iter().filter_map(|bag| bag.local_key_id.as_deref()).collect();
+        let mut certified = HashSet::new();
+        if !contents.keys.is_empty() {
+            certified.extend(certificates.iter().flatten().flat_map(|certificate| forms(&certificate.public_key.spki)));
+        }
+        Self { keys: &contents.keys, by_id, public_keys, ids, certified }
+    }
+
     pub(super) fn key_beside(&self, bag: &Bag<Vec<u8>>, certificate: &Certificate) -> KeyBeside {
-        let is_own = |key: &Result<PrivateKey, Error>| key.as_ref().is_ok_and(|key| key.matches(&certificate.public_key.spki));
-        let named = self.keys.iter().find(|key| key.local_key_id.is_some() && key.local_key_id == bag.local_key_id);
-        match named.map(|key| &key.value) {
-            Some(key) if is_own(key) => KeyBeside::Own,
-            None if self.keys.iter().any(|key| is_own(&key.value)) => KeyBeside::Own,
-            None => KeyBeside::None,
+        let spki = &certificate.public_key.spki;
+        match bag.local_key_id.as_deref().and_then(|id| self.by_id.get(id)) {
+            Some(Ok(key)) if key.matches(spki) => KeyBeside::Own,
             Some(Ok(_)) => KeyBeside::Differs,
             Some(Err(reason)) => KeyBeside::Unreadable { reason: Box::new(reason.clone()) },
+            None if self.keys.is_empty() => KeyBeside::None,
+            None if forms(spki).any(|form| self.public_keys.contains(form.as_slice())) => KeyBeside::Own,
+            None => KeyBeside::None,
         }
     }
 
     /// Keys that belong to no certificate.
-    pub(super) fn keys_alone(&self) -> impl Iterator<Item = (usize, &Bag<Result<PrivateKey, Error>>)> {
+    pub(super) fn keys_alone(&self) -> impl Iterator<Item = (usize, &'a Bag<Result<PrivateKey, Error>>)> {
         self.keys.iter().enumerate().filter(|(_, key)| {
-            let named = self.certificates.iter().any(|bag| key.local_key_id.is_some() && key.local_key_id == bag.local_key_id);
-            let of = |bag: &Bag<Vec<u8>>| Certificate::from_der(&bag.value).map(|certificate| certificate.public_key.spki);
-            let matching = key.value.as_ref().is_ok_and(|key| self.certificates.iter().any(|bag| of(bag).is_ok_and(|spki| key.matches(&spki))));
+            let named = key.local_key_id.as_deref().is_some_and(|id| self.ids.contains(id));
+            let matching = key.value.as_ref().is_ok_and(|key| self.certified.contains(key.public_key()));
             !named && !matching
         })
     }
+}
 
+/// A public key as it stands there, and as [`PrivateKey::public_key`] writes it.
+fn forms(spki: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    [Some(spki.to_vec()), canonical_public_key(spki)].into_iter().flatten()
+}
+
+impl Contents {
     fn bags(&mut self, list: &[u8], depth: usize, password: &Password, budget: &mut Budget) -> Result<(), Pkcs12Error> {
         if depth > MAX_DEPTH {
             return Err(Pkcs12Error::TooDeep);
         }
         let mut list = Reader::inside(list, der::SEQUENCE).map_err(part("SafeContents"))?;
         while !list.is_empty() {
+            budget.one_more()?;
             let bag = list.expect(der::SEQUENCE).map_err(part("SafeBag"))?.contents;
-            if let Err(problem) = self.bag(bag, depth, password, budget) {
-                self.problems.push(problem);
+            match self.bag(bag, depth, password, budget) {
+                Err(too_many @ Pkcs12Error::TooMany { .. }) => return Err(too_many),
+                Err(problem) => self.problems.push(problem),
+                Ok(()) => {}
             }
         }
         Ok(())
@@ -100,10 +140,12 @@ pub(super) fn contents(safe: &[u8], password: &Password, budget: &mut Budget) ->
     let mut list = Reader::inside(safe, der::SEQUENCE).map_err(part("AuthenticatedSafe"))?;
     let mut contents = Contents::default();
     while !list.is_empty() {
+        budget.one_more()?;
         let info = list.expect(der::SEQUENCE).map_err(part("ContentInfo"))?.contents;
-        let opened = content(info, password, budget).and_then(|bags| contents.bags(&bags, 0, password, budget));
-        if let Err(problem) = opened {
-            contents.problems.push(problem);
+        match content(info, password, budget).and_then(|bags| contents.bags(&bags, 0, password, budget)) {
+            Err(too_many @ Pkcs12Error::TooMany { .. }) => return Err(too_many),
+            Err(problem) => contents.problems.push(problem),
+            Ok(()) => {}
         }
     }
     Ok(contents)

@@ -234,11 +234,15 @@ impl NodeSeen {
         items.into_iter().any(|item| self.pki.has_certificate_file(item))
     }
 
-    /// Whether etcd is somewhere else: nothing of a local one is there.
+    /// Whether etcd is somewhere else: nothing of a local one is there. The certificate of its authority, without the key, is there all the same: the API
+    /// server has to know whom to believe.
+    ///
+    /// Source: kubernetes.io, "Creating Highly Available Clusters with kubeadm", "Set up the etcd cluster".
     #[must_use]
     pub fn has_external_etcd(&self) -> bool {
-        let local = [Item::EtcdCa, Item::EtcdServer, Item::EtcdPeer, Item::EtcdHealthcheckClient];
-        !local.into_iter().any(|item| self.pki.has_certificate_file(item))
+        let local = [Item::EtcdServer, Item::EtcdPeer, Item::EtcdHealthcheckClient];
+        let has_authority = self.pki.has_certificate_file(Item::EtcdCa) && *self.pki.key(Item::EtcdCa) != KeyState::Absent;
+        !has_authority && !local.into_iter().any(|item| self.pki.has_certificate_file(item))
     }
 
     /// The paths of an item on the node, certificate first.

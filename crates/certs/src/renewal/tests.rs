@@ -221,6 +221,20 @@ fn an_external_etcd_leaves_its_certificates_out() {
 }
 
 #[test]
+fn an_external_etcd_is_one_too_where_its_authority_is_here_to_be_believed() {
+    let mut seen = node(10);
+    for item in [Item::EtcdServer, Item::EtcdPeer, Item::EtcdHealthcheckClient] {
+        seen.pki.items.remove(&item);
+    }
+    assert!(!seen.has_external_etcd(), "an etcd that is here has lost its certificates");
+    seen.pki.items.get_mut(&Item::EtcdCa).unwrap().key = KeyState::Absent;
+    assert!(seen.has_external_etcd());
+    let plan = planned(&seen);
+    let of_etcd = plan.held.iter().map(|held| held.target.as_str()).filter(|target| target.contains("etcd"));
+    assert_eq!(of_etcd.collect::<Vec<_>>(), ["etcd-ca", "apiserver-etcd-client"], "nothing of a server is missing");
+}
+
+#[test]
 fn named_items_alone_are_looked_at() {
     let named = RenewalPolicy { items: Some(BTreeSet::from([Item::EtcdServer, Item::Ca])), ..policy() };
     let plan = plan(&node(10), &named, now()).unwrap();

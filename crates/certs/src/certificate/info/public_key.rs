@@ -5,6 +5,7 @@ use std::fmt;
 use num_bigint::BigUint;
 use serde::{Serialize, Serializer};
 
+use crate::certificate::serial::LONGEST_DECIMAL;
 use crate::certificate::{PublicKey, PublicKeyKind};
 use crate::renew::der::{self, Malformed, Reader};
 
@@ -49,7 +50,7 @@ pub enum PublicKeyData {
     None {},
 }
 
-/// A whole number of any length, not negative. `Display` and JSON are decimal.
+/// A whole number of any length, not negative. `Display` and JSON are decimal, and hexadecimal after `0x` above 1024 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Number {
     bytes: Vec<u8>,
@@ -73,6 +74,10 @@ impl Number {
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bytes.len() > LONGEST_DECIMAL {
+            f.write_str("0x")?;
+            return self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"));
+        }
         write!(f, "{}", BigUint::from_bytes_be(&self.bytes))
     }
 }

@@ -50,16 +50,21 @@ impl Default for RequestPolicy {
 #[must_use]
 pub fn of_requests(path: &str, json: &[u8], policy: &RequestPolicy, now: Timestamp) -> Vec<Finding> {
     match serde_json::from_slice(json) {
-        Ok(dump) => of_request_objects(&dump, policy, now),
-        Err(error) => vec![unread(path, &error)],
+        Ok(Value::Object(object)) if object.contains_key("kind") || object.get("items").is_some_and(Value::is_array) => {
+            of_request_objects(&Value::Object(object), policy, now)
+        }
+        Ok(list @ Value::Array(_)) => of_request_objects(&list, policy, now),
+        Ok(_) => vec![no_dump(path, 1, 1)],
+        Err(error) => vec![no_dump(path, error.line(), error.column())],
     }
 }
 
-/// The same out of a dump that was read: a list, or one object.
+/// The same out of a dump that was read: a list, its `items` alone, or one object.
 #[must_use]
 pub fn of_request_objects(dump: &Value, policy: &RequestPolicy, now: Timestamp) -> Vec<Finding> {
     let mut by_kubelet: BTreeMap<(String, Signer), Vec<One<'_>>> = BTreeMap::new();
-    for one in dump["items"].as_array().map_or(std::slice::from_ref(dump), Vec::as_slice).iter().filter_map(One::read) {
+    let list = dump["items"].as_array().or_else(|| dump.as_array());
+    for one in list.map_or(std::slice::from_ref(dump), Vec::as_slice).iter().filter_map(One::read) {
         by_kubelet.entry((one.requestor.clone(), one.signer)).or_default().push(one);
     }
     let mut found: Vec<Finding> = by_kubelet.into_values().filter_map(|requests| of_kubelet(requests, policy, now)).collect();
@@ -171,8 +176,8 @@ fn of_kubelet(mut requests: Vec<One<'_>>, policy: &RequestPolicy, now: Timestamp
     Some(Finding { severity: Severity::Warning, place, position: 0, subject: String::new(), problem: Problem::Kubelet(problem) })
 }
 
-fn unread(path: &str, error: &serde_json::Error) -> Finding {
-    let around = UnreadProblem::NotADump { line: error.line(), column: error.column() };
+fn no_dump(path: &str, line: usize, column: usize) -> Finding {
+    let around = UnreadProblem::NotADump { line, column };
     let place = Place { node: None, source: path.to_owned(), entry: None };
     Finding { severity: Severity::Error, place, position: 0, subject: String::new(), problem: Problem::Unread { around } }
 }

@@ -164,7 +164,24 @@ fn the_first_releases_of_the_api_name_no_signer() {
 }
 
 #[test]
+fn the_items_of_a_dump_alone_are_a_list_too() {
+    let pending = csr("a", "kubelet-serving", NODE, "2026-06-01T11:00:00Z", &json!({}));
+    let alone = of_request_objects(&json!([pending]), &RequestPolicy::default(), now());
+    assert_eq!((alone.len(), alone), (1, requested(&[pending])));
+}
+
+#[test]
 fn what_is_no_dump_is_an_error() {
     let found = of_requests("csr.json", b"NAME AGE", &RequestPolicy::default(), now());
     assert!(found.len() == 1 && found[0].to_string().starts_with("error: csr.json: no JSON of `kubectl get"), "{found:#?}");
+}
+
+#[test]
+fn what_is_no_list_of_requests_is_no_answer_that_there_are_none() {
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
+    for junk in ["null", "\"x\"", "{\"items\": 5}", "{", "7"] {
+        let found = of_requests("csr.json", junk.as_bytes(), &RequestPolicy::default(), now);
+        assert!(found.len() == 1 && found[0].to_string().contains("no JSON of `kubectl get"), "{junk}: {found:?}");
+    }
+    assert_eq!(of_requests("csr.json", b"{\"items\": []}", &RequestPolicy::default(), now), []);
 }

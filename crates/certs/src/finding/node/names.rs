@@ -110,12 +110,15 @@ fn san(name: &str) -> San {
     name.parse().map_or_else(|_| San::Dns(name.to_lowercase()), |address: IpAddr| San::Ip(address.to_canonical()))
 }
 
-/// As Go compares: addresses exactly, names in any case, and a first label of `*` for any one label.
+/// As Go compares: addresses exactly, names in any case and with or without a dot at their end, and a first label of `*` for any one label.
 ///
 /// Source: `VerifyHostname`, `matchHostnames`, `crypto/x509/verify.go@go1.26`.
 fn stands_for(facts: &CertificateFacts, wanted: &San) -> bool {
     facts.san.iter().any(|has| match (has, wanted) {
-        (San::Dns(has), San::Dns(wanted)) => has.eq_ignore_ascii_case(wanted) || is_under_wildcard(has, wanted),
+        (San::Dns(has), San::Dns(wanted)) => {
+            let wanted = wanted.strip_suffix('.').unwrap_or(wanted);
+            has.eq_ignore_ascii_case(wanted) || is_under_wildcard(has, wanted)
+        }
         (has, wanted) => has == wanted,
     })
 }

@@ -177,6 +177,10 @@ fn without_a_configuration_the_kubeconfigs_tell_how_the_api_server_is_called() {
     assert_eq!(missing(&found[0]), ["DNS:lb.example.test (the server of admin.conf)"]);
     facts(&mut seen, Item::Apiserver).san.push(San::Dns("*.example.test".to_owned()));
     assert_eq!(findings(&seen, &policy, now()), [], "a wildcard stands for one label");
+    for dotted in ["lb.example.test.", "node-a."] {
+        seen.items.get_mut(&Item::AdminConf).unwrap().server_name = Some(dotted.to_owned());
+        assert_eq!(findings(&seen, &policy, now()), [], "{dotted}");
+    }
     seen.items.get_mut(&Item::AdminConf).unwrap().server_name = Some("a.lb.example.test".to_owned());
     assert_eq!(findings(&seen, &policy, now()).len(), 1, "and not for two");
 }

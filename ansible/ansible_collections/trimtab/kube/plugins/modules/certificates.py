@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -162,9 +163,35 @@ def main() -> None:
 def run(module: AnsibleModule) -> None:
     given = module.params
     node = certs.Node(given["folder"], certificates_dir=given["certificates_dir"], kubelet_dir=given["kubelet_dir"])
-    recovered = [] if module.check_mode else node.recover()
-    plan = certs.renewal_plan(
-        node.observe(),
+    # Arguments that cannot be followed are told before anything is touched.
+    seen = node.observe()
+    plan = planned(given, seen)
+    recovered: list[certs.Recovered] = []
+    if seen.unfinished and not module.check_mode:
+        recovered = node.recover()
+        plan = planned(given, node.observe())
+    told = {
+        "plan": plan.to_dict(),
+        "plan_text": str(plan).splitlines(),
+        "diff": {"prepared": str(plan) if plan else ""},
+    }
+    obstacles = [one for one in plan.held if one.is_obstacle]
+    if module.check_mode:
+        # A run begins with what an earlier one has left half done, so that it stands in nobody's way.
+        obstacles = [one for one in obstacles if one.reason["reason"] != "interrupted"]
+        leave(module, obstacles, changed=bool(plan) or bool(seen.unfinished), **told)
+    report = plan.apply(node)
+    told |= {"report": report.to_dict(), "report_text": str(report).splitlines()}
+    told["recovered"] = [one.to_dict() for one in recovered]
+    changed = report.acted > 0 or bool(recovered)
+    if report.stopped_at:
+        module.fail_json(msg=str(report.stopped_at), changed=changed, **told)
+    leave(module, obstacles, changed=changed, **told)
+
+
+def planned(given: dict[str, Any], seen: certs.NodeSeen) -> certs.RenewalPlan:
+    return certs.renewal_plan(
+        seen,
         version=given["version"],
         now=datetime.now(UTC),
         due_within_hours=given["due_within_hours"],
@@ -172,26 +199,12 @@ def run(module: AnsibleModule) -> None:
         validity_hours=given["validity_hours"],
         key=given["key"],
     )
-    told = {
-        "plan": plan.to_dict(),
-        "plan_text": str(plan).splitlines(),
-        "diff": {"prepared": str(plan) if plan else ""},
-    }
-    if module.check_mode:
-        leave(module, plan.held, is_blocked=plan.is_blocked, changed=bool(plan), **told)
-    report = plan.apply(node)
-    told |= {"report": report.to_dict(), "report_text": str(report).splitlines()}
-    told["recovered"] = [one.to_dict() for one in recovered]
-    changed = report.acted > 0 or bool(recovered)
-    if report.stopped_at:
-        module.fail_json(msg=str(report.stopped_at), changed=changed, **told)
-    leave(module, plan.held, is_blocked=plan.is_blocked, changed=changed, **told)
 
 
-def leave(module: AnsibleModule, held: list[certs.RenewalHeld], *, is_blocked: bool, **told: object) -> None:
-    if not is_blocked:
+def leave(module: AnsibleModule, obstacles: list[certs.RenewalHeld], **told: object) -> None:
+    if not obstacles:
         module.exit_json(**told)
-    said = "; ".join(str(one) for one in held if one.is_obstacle)
+    said = "; ".join(str(one) for one in obstacles)
     if module.params["held"] == "fail":
         module.fail_json(msg=said, **told)
     module.warn(said)
