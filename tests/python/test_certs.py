@@ -8,8 +8,6 @@ import datetime
 import json
 import os
 import pickle
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 from trimtab import InvalidInput, certs
+from turns import others_run_while
 
 MADE = "2026-01-01T00:00:00Z"
 NOW = "2026-11-23T06:00:00Z"
@@ -458,26 +457,7 @@ LONG = b"-----BEGIN CERTIFICATE-----\n" + b"QUJD" * 8_000_000 + b"\n-----END CER
     ids=["certificates", "kubeadm_pki", "from_pem", "generate", "renew"],
 )
 def test_other_threads_run_while(call: Callable[[], object]) -> None:
-    """With a switch interval that never passes, another thread gets a turn only where the lock is given up."""
-    begin = threading.Event()
-    turns: list[None] = []
-
-    def turn() -> None:
-        begin.wait()
-        turns.append(None)
-
-    before = sys.getswitchinterval()
-    waiting = threading.Thread(target=turn)
-    waiting.start()
-    try:
-        sys.setswitchinterval(1000)
-        begin.set()
-        assert not turns
-        call()
-        assert turns
-    finally:
-        sys.setswitchinterval(before)
-        waiting.join()
+    assert others_run_while(call)
 
 
 def test_many_files_are_judged_together_and_who_signed_whom_is_found_among_them(tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ import datetime
 import json
 import pickle
 import ssl
-import sys
-import threading
 import time
 from typing import Any
 
@@ -21,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from trimtab import InvalidInput, certs
+from turns import others_run_while
 
 MADE = "2026-01-01T00:00:00Z"
 NOW = "2026-06-01T00:00:00Z"
@@ -461,31 +460,9 @@ def test_no_key_and_no_token_stands_in_any_answer() -> None:
 
 
 def test_other_threads_run_while() -> None:
-    """With a switch interval that never passes, another thread gets a turn only where the lock is given up."""
     long = {
         f"{at}.crt": ssl.DER_cert_to_PEM_cert(certs.example_pair(now=MADE)[0].der).encode() * 500 for at in range(4)
     }
-    for call in (
-        lambda: certs.file_findings(long, now=NOW),
-        lambda: certs.cluster_findings({"a": long}, version="1.31", now=NOW),
-        lambda: certs.node_seen({f"{PKI}/ca.crt": long["0.crt"] * 4}),
-    ):
-        begin = threading.Event()
-        turns: list[None] = []
-
-        def turn(begin: threading.Event = begin, turns: list[None] = turns) -> None:
-            begin.wait()
-            turns.append(None)
-
-        before = sys.getswitchinterval()
-        waiting = threading.Thread(target=turn)
-        waiting.start()
-        try:
-            sys.setswitchinterval(1000)
-            begin.set()
-            assert not turns
-            call()
-            assert turns
-        finally:
-            sys.setswitchinterval(before)
-            waiting.join()
+    assert others_run_while(lambda: certs.file_findings(long, now=NOW))
+    assert others_run_while(lambda: certs.cluster_findings({"a": long}, version="1.31", now=NOW))
+    assert others_run_while(lambda: certs.node_seen({f"{PKI}/ca.crt": long["0.crt"] * 4}))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
-import threading
 from collections import OrderedDict, UserDict
 from contextlib import suppress
 from types import MappingProxyType
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trimtab import FeatureGateError, InvalidInput, Quantity, node
+from turns import others_run_while
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -165,22 +164,4 @@ def test_privileged_processes_were_let_off_before_4_17() -> None:
 
 
 def test_other_threads_run_while_many_pods_are_computed() -> None:
-    """With a switch interval that never passes, another thread gets a turn only where the lock is given up."""
-    begin, turns = threading.Event(), []
-
-    def turn() -> None:
-        begin.wait()
-        turns.append(None)
-
-    before = sys.getswitchinterval()
-    waiting = threading.Thread(target=turn)
-    waiting.start()
-    try:
-        sys.setswitchinterval(1000)
-        begin.set()
-        assert not turns
-        node.oom_score_adjs_many([POD] * 20_000, memory_capacity="16Gi", version="1.34")
-        assert turns
-    finally:
-        sys.setswitchinterval(before)
-        waiting.join()
+    assert others_run_while(lambda: node.oom_score_adjs_many([POD] * 20_000, memory_capacity="16Gi", version="1.34"))

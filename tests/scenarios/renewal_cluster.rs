@@ -93,6 +93,18 @@ fn nothing_is_planned_where_authorities_or_token_keys_differ() {
     assert_snapshot!(plan.to_string());
 }
 
+/// Of two nodes no third one is needed to tell that they differ.
+#[test]
+fn two_nodes_with_different_token_keys_are_enough_to_hold_everything_back() {
+    let mut nodes = three("1.31.0", [12, 12, 12]);
+    nodes.remove("node-c");
+    let sa = nodes.get_mut("node-b").unwrap().items.get_mut(&Item::Sa).unwrap();
+    sa.public_key_sha256 = Some(Fingerprint::of(b"another key"));
+    let plan = planned(&nodes, &few("1.31.0"));
+    assert!(plan.is_empty() && plan.is_blocked());
+    assert!(matches!(plan.held.as_slice(), [ClusterReason::ServiceAccountKeysDiffer { nodes }] if nodes.len() == 2), "{plan}");
+}
+
 #[test]
 fn a_key_that_only_one_node_has_is_told_and_the_others_say_what_they_wait_for() {
     let mut nodes = three("1.31.0", [12, 12, 12]);

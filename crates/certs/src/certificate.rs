@@ -5,7 +5,7 @@ mod fingerprint;
 pub mod info;
 mod object_names;
 mod public_key;
-pub(crate) mod serial;
+mod serial;
 mod signature;
 
 use std::fmt;

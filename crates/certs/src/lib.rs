@@ -28,6 +28,7 @@ pub mod layout;
 #[cfg(feature = "live")]
 pub mod live;
 pub mod name;
+mod octets;
 mod oid;
 pub mod pem;
 #[cfg(feature = "pkcs12")]

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use x509_parser::asn1_rs::{Any, Tag};
 use x509_parser::x509::X509Name;
 
+use crate::octets::hex;
 use crate::oid::dotted;
 
 /// A distinguished name, as it stands in the certificate.
@@ -140,7 +141,7 @@ impl Attribute {
     fn escaped(&self) -> Cow<'_, str> {
         match &self.text {
             Some(text) => escaped(text),
-            None => Cow::Owned(self.raw.iter().fold("#".to_owned(), |hex, byte| hex + &format!("{byte:02x}"))),
+            None => Cow::Owned(format!("#{}", hex(&self.raw))),
         }
     }
 }

@@ -30,7 +30,7 @@ mod notices;
 mod process;
 mod reason;
 pub(crate) mod seen;
-mod words;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use x509_parser::asn1_rs::{FromDer as _, Oid};
@@ -10,6 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{DistributionPointName, GeneralName as Parsed, KeyUsage as ParsedUsage, ParsedExtension, X509Extension};
 
 use crate::name::{Name, escaped};
+use crate::octets::{address, hex};
 use crate::oid::dotted;
 
 /// The extensions that are understood, and the names of all.
@@ -278,12 +279,6 @@ impl GeneralName {
     }
 }
 
-/// `::ffff:1.2.3.4` stays what it is.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let four = <[u8; 4]>::try_from(bytes).map(|bytes| IpAddr::V4(Ipv4Addr::from(bytes)));
-    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(|bytes| IpAddr::V6(Ipv6Addr::from(bytes)))).ok()
-}
-
 fn key_usage(usage: ParsedUsage) -> KeyUsage {
     let all = [
         (usage.digital_signature(), "digitalSignature"),
@@ -305,21 +300,18 @@ fn ext_key_usage(value: &[u8]) -> Vec<String> {
     usages.iter().map(|usage| usage_name(usage).into_owned()).collect()
 }
 
-fn usage_name(usage: &Oid<'_>) -> Cow<'static, str> {
-    let name = match usage.as_bytes() {
-        [0x55, 0x1D, 0x25, 0x00] => "anyExtendedKeyUsage",
-        [0x2B, 6, 1, 5, 5, 7, 3, 1] => "serverAuth",
-        [0x2B, 6, 1, 5, 5, 7, 3, 2] => "clientAuth",
-        [0x2B, 6, 1, 5, 5, 7, 3, 3] => "codeSigning",
-        [0x2B, 6, 1, 5, 5, 7, 3, 4] => "emailProtection",
-        [0x2B, 6, 1, 5, 5, 7, 3, 8] => "timeStamping",
-        [0x2B, 6, 1, 5, 5, 7, 3, 9] => "OCSPSigning",
-        _ => return dotted(usage),
-    };
-    Cow::Borrowed(name)
-}
+/// Extended key usages by RFC 5280's names.
+pub(super) const USAGES: [(&str, &str); 7] = [
+    ("serverAuth", "1.3.6.1.5.5.7.3.1"),
+    ("clientAuth", "1.3.6.1.5.5.7.3.2"),
+    ("anyExtendedKeyUsage", "2.5.29.37.0"),
+    ("codeSigning", "1.3.6.1.5.5.7.3.3"),
+    ("emailProtection", "1.3.6.1.5.5.7.3.4"),
+    ("timeStamping", "1.3.6.1.5.5.7.3.8"),
+    ("OCSPSigning", "1.3.6.1.5.5.7.3.9"),
+];
 
-fn hex(bytes: &[u8]) -> String {
-    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+fn usage_name(usage: &Oid<'_>) -> Cow<'static, str> {
+    let oid = dotted(usage);
+    USAGES.iter().find(|(_, known)| *known == oid).map_or(oid, |(name, _)| Cow::Borrowed(*name))
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA3_256, SHA3_384, SHA3_512, SHA224, SHA256, SHA384, SHA512, digest};
 
+use crate::octets::colons;
+
 /// The hash functions by Python's names. openssl shows SHA-1 unless it is asked otherwise.
 static FUNCTIONS: [(&str, &Algorithm); 8] = [
     ("sha1", &SHA1_FOR_LEGACY_USE_ONLY),
@@ -27,6 +29,5 @@ static FUNCTIONS: [(&str, &Algorithm); 8] = [
 /// ```
 #[must_use]
 pub fn fingerprints(bytes: &[u8]) -> BTreeMap<String, String> {
-    let shown = |hash: &[u8]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
-    FUNCTIONS.iter().map(|(name, function)| ((*name).to_owned(), shown(digest(function, bytes).as_ref()))).collect()
+    FUNCTIONS.iter().map(|(name, function)| ((*name).to_owned(), colons(digest(function, bytes).as_ref()))).collect()
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use num_bigint::BigInt;
 use serde::{Serialize, Serializer};
 
+use crate::octets::hex;
+
 /// The number of a certificate among those of its issuer. RFC 5280 wants it positive and of 20 bytes at most; others are met.
 ///
 /// `Display` is decimal, as Kubernetes and pyca print it; one of more than 1024 bytes, which no authority gives, is hexadecimal after `0x`, since making it
@@ -42,17 +44,14 @@ impl Serial {
 }
 
 /// In bytes.
-pub(crate) const LONGEST_DECIMAL: usize = 1024;
+pub(super) const LONGEST_DECIMAL: usize = 1024;
 
 impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Most fit a machine word.
         match <[u8; 8]>::try_from(padded(&self.bytes).as_slice()) {
             Ok(word) => write!(f, "{}", i64::from_be_bytes(word)),
-            Err(_) if self.bytes.len() > LONGEST_DECIMAL => {
-                f.write_str("0x")?;
-                self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
+            Err(_) if self.bytes.len() > LONGEST_DECIMAL => write!(f, "0x{}", hex(&self.bytes)),
             Err(_) => write!(f, "{}", BigInt::from_signed_bytes_be(&self.bytes)),
         }
     }

@@ -95,7 +95,7 @@ fn a_compressed_point_is_the_same_key() {
 
 /// Every piece of `length` characters of a key's DER, as base64 at each of its three offsets, as hex, and as Rust prints a list of bytes.
 fn traces(der: &[u8]) -> Vec<String> {
-    let hex = der::hex(der);
+    let hex = crate::octets::hex(der);
     let list = format!("{der:?}");
     let mut whole: Vec<String> = (0..3).map(|offset| STANDARD.encode(&der[offset..])).collect();
     whole.extend([hex.to_uppercase(), hex, list]);

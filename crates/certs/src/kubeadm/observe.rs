@@ -14,6 +14,7 @@ use crate::certificate::{Certificate, GeneralName};
 use crate::key::{KeyAlgorithm, PrivateKey};
 use crate::kubeconfig::{Kubeconfig, Layout, Material};
 use crate::name;
+use crate::octets::hex;
 use crate::pem::blocks;
 use crate::renew::{SignatureCheck, check_signature};
 
@@ -288,7 +289,7 @@ fn key_usage(name: &str) -> Option<KeyUsage> {
 
 fn key_id_kind(id: &str, spki: &[u8]) -> KeyIdKind {
     let Ok((_, info)) = SubjectPublicKeyInfo::from_der(spki) else { return KeyIdKind::Other };
-    let is = |hash: &[u8]| hash.iter().take(20).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")) == id;
+    let is = |hash: &[u8]| hash.get(..20).is_some_and(|first| hex(first) == id);
     let key = &info.subject_public_key.data;
     if is(digest(&SHA1_FOR_LEGACY_USE_ONLY, key).as_ref()) {
         KeyIdKind::Sha1

@@ -196,3 +196,13 @@ fn an_unknown_distribution_is_an_error_with_those_that_are_known() {
     assert_eq!(error, "\"talos\" is no distribution whose layout is known: kubeadm, k3s, rke2, k0s");
     assert_eq!(Distribution::ALL.map(|known| known.name().parse::<Distribution>().unwrap()), Distribution::ALL);
 }
+
+#[test]
+fn a_name_with_the_second_of_its_making_has_digits_behind_it_and_a_nodes_name_the_node() {
+    let dated = ExpectedName::Dated { prefix: "k3s-client-ca@".to_owned() };
+    let allowed = |found: &str| dated.allows(Some(found), None);
+    assert_eq!([allowed("k3s-client-ca@1749726675"), allowed("k3s-client-ca@"), allowed("k3s-client-ca@yesterday")], [true, false, false]);
+    let of_node = ExpectedName::OfNode { prefix: "system:node:".to_owned() };
+    let allowed = |found: &str, node: Option<&str>| of_node.allows(Some(found), node);
+    assert_eq!([allowed("system:node:a", Some("a")), allowed("system:node:b", Some("a")), allowed("system:node:b", None)], [true, false, true]);
+}

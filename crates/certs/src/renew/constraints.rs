@@ -8,6 +8,7 @@ use super::der::{self, Malformed, Reader};
 use super::parts::{Extension, Parts, SUBJECT_ALT_NAME, SUBJECT_KEY_IDENTIFIER};
 use super::verify::ChainProblem;
 use crate::error::Role;
+use crate::octets::address;
 
 const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1D, 0x1E];
 const AUTHORITY_INFO_ACCESS: &[u8] = &[0x2B, 6, 1, 5, 5, 7, 1, 1];
@@ -170,17 +171,12 @@ fn shown(tag: u8, value: &[u8]) -> String {
         URI => format!("URI:{text}"),
         EMAIL => format!("email:{text}"),
         IP => {
-            let (address, mask) = if matches!(value.len(), 8 | 32) { value.split_at(value.len() / 2) } else { (value, &[][..]) };
-            let parts: Vec<String> = [address, mask].into_iter().filter_map(address_text).collect();
+            let (network, mask) = if matches!(value.len(), 8 | 32) { value.split_at(value.len() / 2) } else { (value, &[][..]) };
+            let parts: Vec<String> = [network, mask].into_iter().filter_map(address).map(|address| address.to_string()).collect();
             format!("IP:{}", parts.join("/"))
         }
         other => format!("[{}]", other & 0x1F),
     }
-}
-
-fn address_text(bytes: &[u8]) -> Option<String> {
-    let four = <[u8; 4]>::try_from(bytes).map(|bytes| IpAddr::from(bytes).to_string());
-    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(|bytes| IpAddr::from(bytes).to_string())).ok()
 }
 
 /// The names of a subjectAltName: tags and values.

@@ -4,8 +4,6 @@
 //!
 //! Source: ITU-T X.690 §8 and §10; the two forms of a time by RFC 5280 §4.1.2.5.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use x509_parser::asn1_rs::Oid;
@@ -185,15 +183,6 @@ fn length(der: &[u8]) -> Result<(usize, &[u8]), Malformed> {
 /// An object identifier like `2.5.29.17` from the contents of its element.
 pub(crate) fn oid_text(contents: &[u8]) -> String {
     Oid::new(contents.into()).to_id_string()
-}
-
-/// `0a1b…`
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! For a CA whose key is elsewhere: the request that loses nothing, and the check of what comes back.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use jiff::Timestamp;
 use serde::Serialize;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
-use super::der::{self, Malformed, Reader, hex};
+use super::der::{self, Malformed, Reader};
 use super::parts::{self, EXT_KEY_USAGE, Extension, Parts, SUBJECT_ALT_NAME, Signed};
 use super::{sign, tbs, verify};
 use crate::Error;
 use crate::error::Role;
 use crate::key::PrivateKey;
 use crate::name::Name;
+use crate::octets::{address, hex};
 use crate::pem;
 
 /// A certificate signing request (PKCS#10).
@@ -224,16 +223,8 @@ fn general_name(raw: &[u8]) -> String {
         0x81 => format!("email:{}", name.contents.escape_ascii()),
         0x82 => format!("DNS:{}", name.contents.escape_ascii()),
         0x86 => format!("URI:{}", name.contents.escape_ascii()),
-        0x87 => format!("IP:{}", address(name.contents)),
+        0x87 => format!("IP:{}", address(name.contents).map_or_else(|| hex(name.contents), |address| address.to_string())),
         _ => format!("name {}", hex(raw)),
-    }
-}
-
-fn address(bytes: &[u8]) -> String {
-    match (<[u8; 4]>::try_from(bytes), <[u8; 16]>::try_from(bytes)) {
-        (Ok(four), _) => Ipv4Addr::from(four).to_string(),
-        (_, Ok(six)) => Ipv6Addr::from(six).to_string(),
-        (Err(_), Err(_)) => hex(bytes),
     }
 }
 

@@ -301,7 +301,7 @@ fn a_changed_certificate_is_told_by_its_signature() {
     let pki = Pki::new();
     assert_eq!(
         verify_chain(&pki.old_der, &pki.ca_der, now()),
-        Ok(vec![ChainProblem::KeyIdentifierDiffers { authority: "09".to_owned(), subject: der::hex(b"any bytes") }])
+        Ok(vec![ChainProblem::KeyIdentifierDiffers { authority: "09".to_owned(), subject: crate::octets::hex(b"any bytes") }])
     );
     let mut changed = pki.old_der.clone();
     let group = changed.windows(7).position(|bytes| bytes == b"masters").unwrap();

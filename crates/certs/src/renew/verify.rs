@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::constraints;
-use super::der::{self, Malformed, Reader, hex};
+use super::der::{self, Malformed, Reader};
 use super::parts::{Parts, Signed};
 use crate::Error;
 use crate::certificate::Weakness;
 use crate::error::Role;
 use crate::key::KeyAlgorithm;
+use crate::octets::hex;
 
 /// What a look at a signature gave.
 ///

@@ -14,6 +14,7 @@ use crate::kubeadm::observe::{FileSeen, Files};
 use crate::kubeadm::pki::KeyState;
 use crate::kubeadm::{Item, Pki};
 use crate::kubeconfig::{Kubeconfig, Material, Secret, User};
+use crate::octets::hex;
 use crate::pem::blocks;
 use crate::renew::verify::canonical_public_key;
 use crate::rotation::PairFile;
@@ -169,7 +170,7 @@ impl Fingerprint {
     /// ```
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(digest(&SHA256, bytes).as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+        Self(hex(digest(&SHA256, bytes).as_ref()))
     }
 
     /// All 64 digits.

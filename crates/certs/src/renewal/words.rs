@@ -17,6 +17,6 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 }
 
 /// Joined by commas.
-pub(super) fn listed<T: ToString>(all: &[T]) -> String {
+pub(crate) fn listed<T: ToString>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,11 @@
 //! Names as the module writes them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use x509_parser::extensions::GeneralName;
 
+use super::super::extensions::USAGES;
 use super::super::object_names::{long_name, short_name};
 use crate::name::{Attribute, Name};
+use crate::octets::{address, colons};
 
 pub(super) fn ordered(name: &Name) -> Vec<[String; 2]> {
     name.attributes().map(|attribute| [long_name(&attribute.oid).to_owned(), value(attribute)]).collect()
@@ -40,20 +40,8 @@ pub(super) fn key_usages(usages: &[&'static str]) -> Vec<String> {
 }
 
 pub(super) fn ext_key_usages(usages: &[String]) -> Vec<String> {
-    let oid = |usage: &str| match usage {
-        "anyExtendedKeyUsage" => "2.5.29.37.0",
-        "serverAuth" => "1.3.6.1.5.5.7.3.1",
-        "clientAuth" => "1.3.6.1.5.5.7.3.2",
-        "codeSigning" => "1.3.6.1.5.5.7.3.3",
-        "emailProtection" => "1.3.6.1.5.5.7.3.4",
-        "timeStamping" => "1.3.6.1.5.5.7.3.8",
-        "OCSPSigning" => "1.3.6.1.5.5.7.3.9",
-        _ => "",
-    };
-    let name = |usage: &String| match oid(usage) {
-        "" => long_name(usage).to_owned(),
-        oid => long_name(oid).to_owned(),
-    };
+    let oid = |usage: &'_ str| USAGES.iter().find(|(name, _)| *name == usage).map_or(usage, |(_, oid)| *oid).to_owned();
+    let name = |usage: &String| long_name(&oid(usage)).to_owned();
     let mut names: Vec<String> = usages.iter().map(name).collect();
     names.sort_unstable();
     names
@@ -73,11 +61,6 @@ pub(super) fn general_name(name: &GeneralName<'_>) -> String {
         GeneralName::EDIPartyName(any) => format!("EdiPartyName:{}", colons(any.data)),
         GeneralName::Invalid(tag, bytes) => format!("unknown({}):{}", tag.0, colons(bytes)),
     }
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let four = <[u8; 4]>::try_from(bytes).map(|bytes| IpAddr::V4(Ipv4Addr::from(bytes)));
-    four.or_else(|_| <[u8; 16]>::try_from(bytes).map(|bytes| IpAddr::V6(Ipv6Addr::from(bytes)))).ok()
 }
 
 /// What stands within `[0]`.
@@ -109,10 +92,6 @@ fn escaped(value: &str) -> String {
         out.insert(out.len() - 1, '\\');
     }
     out
-}
-
-pub(super) fn colons(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
 /// `abcd` as `ab:cd`.

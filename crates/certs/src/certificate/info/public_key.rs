@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::certificate::serial::LONGEST_DECIMAL;
 use crate::certificate::{PublicKey, PublicKeyKind};
+use crate::octets::hex;
 use crate::renew::der::{self, Malformed, Reader};
 
 /// The numbers of a public key.
@@ -75,8 +76,7 @@ impl Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.bytes.len() > LONGEST_DECIMAL {
-            f.write_str("0x")?;
-            return self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"));
+            return write!(f, "0x{}", hex(&self.bytes));
         }
         write!(f, "{}", BigUint::from_bytes_be(&self.bytes))
     }

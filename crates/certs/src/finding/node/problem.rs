@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kubeadm::facts::{ExtKeyUsage, San};
 use crate::kubeadm::{Item, SanError};
+use crate::renewal::words::listed;
 
 /// What is wrong with a certificate, a key or a link because of what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -251,10 +252,6 @@ impl fmt::Display for Because {
             Self::Kubeconfig { item } => return write!(f, "the server of {item}"),
         })
     }
-}
-
-fn listed<T: ToString>(all: &[T]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn requests(command: Option<&str>) -> String {
