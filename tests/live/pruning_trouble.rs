@@ -323,6 +323,9 @@ async fn a_list_that_expires_between_two_pages_is_read_to_its_end() {
     let seen = ours
         .observe(&policy(Part::Helm, 10), |page| {
             if page == "secrets page 1" && !compacted {
+                // The moment of the list has to be before the compaction.
+                let written = cluster.etcdctl_at(&cluster.endpoints()[0], &["put", "/elsewhere", "1"]);
+                assert!(written.status.success(), "{written:?}");
                 cluster.compact();
                 compacted = true;
             }

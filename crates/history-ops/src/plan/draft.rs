@@ -66,8 +66,9 @@ impl<'a> Draft<'a> {
         let mut guards = Vec::with_capacity(going.guards.len() + 3);
         guards.extend(self.cluster.clone());
         guards.extend(going.owner.map(|owner| Guard::Owner { owner: Arc::clone(owner) }));
-        guards.extend(going.guards);
         guards.push(Guard::Unchanged { object: Arc::clone(object) });
+        // What is counted is counted where everything else holds, so that it comes last.
+        guards.extend(going.guards);
         let propagation = match going.part {
             // As the controller of each has it.
             Part::JobTtl => Propagation::Foreground,
