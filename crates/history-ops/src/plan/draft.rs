@@ -69,11 +69,11 @@ impl<'a> Draft<'a> {
             propagation,
             json_bytes: going.meta.json_bytes,
         };
-        self.steps.push(Step { target: object.to_string(), action, guards });
+        self.steps.push(Step { target: target(object), action, guards });
     }
 
     pub(super) fn keep(&mut self, object: &ObjectRef, reason: Reason) {
-        self.held.push(Held { target: object.to_string(), reason });
+        self.held.push(Held { target: target(object), reason });
     }
 
     pub(super) fn keep_all<'b>(&mut self, objects: impl Iterator<Item = &'b Meta>, reason: &Reason) {
@@ -149,6 +149,11 @@ impl<'a> Draft<'a> {
             (*planned > most).then(|| Reason::BlastRadius { what: format!("{kind} objects"), planned: *planned, seen, most })
         })
     }
+}
+
+/// As it is displayed, with one allocation: a plan has as many as there are objects.
+fn target(object: &ObjectRef) -> String {
+    [object.kind.as_str(), " ", &object.namespace, "/", &object.name].concat()
 }
 
 fn count(seen: &HistorySeen, kind: Kind) -> u64 {
