@@ -1,17 +1,20 @@
 //! The nouns of pruning, and the decisions about single steps.
 
+mod text;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_core::plan::{Domain, Outcome, Plan};
 
-use crate::kind::cron_job::End;
+use crate::kind::helm::Payload;
 use crate::object::{Controller, Kind, ObjectRef, OwnerRef};
 use crate::policy::Part;
 use crate::uses::Use;
+
+use text::{in_namespace, within};
 
 /// The domain of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +114,15 @@ pub enum Guard {
         /// The name of the revision, and the hash by which pods name it.
         names: BTreeSet<String>,
     },
+    /// The owner's rollout is complete, or it is paused: its controller would prune now. It does not ask again for what the policy prunes all the same.
+    RolledOut,
+    /// More than these are there of the history that the object is of, so that as many stay.
+    Stay {
+        /// How many the plan keeps: of one owner or release, and of one kind.
+        least: u64,
+    },
+    /// The payload of the record can be read, and tells what its labels do. Plans are made of labels alone.
+    RecordAgrees,
     /// The release still has the record that is deployed.
     Deployed {
         /// Which.
@@ -143,6 +155,27 @@ pub enum Refusal {
         /// Its generation.
         generation: i64,
     },
+    /// The owner is being deleted.
+    #[error("it is being deleted, and the garbage collector takes the rest")]
+    OwnerDeleting,
+    /// The owner asks that its history stays.
+    #[error("it has the annotation trimtab.dev/keep")]
+    OwnerOptedOut,
+    /// The owner's rollout is not complete any more.
+    #[error("its rollout is not complete any more, and the old revisions may be needed")]
+    Incomplete,
+    /// Others of this history are gone since.
+    #[error("only {there} are there: others are gone since the plan; plan again")]
+    TooFew {
+        /// How many are there.
+        there: u64,
+    },
+    /// The record cannot be read, or tells something else than its labels.
+    #[error("{problem}")]
+    Untrusted {
+        /// Why.
+        problem: String,
+    },
     /// The object was written.
     #[error("it was written since: its resourceVersion is {resource_version}")]
     Changed {
@@ -167,12 +200,31 @@ pub struct Seen {
     pub cluster: String,
     /// The object of that name, if there is any: uid and resourceVersion.
     pub object: Option<(String, String)>,
-    /// Its owner, if there is any: uid and generation.
-    pub owner: Option<(String, i64)>,
+    /// Its owner, if there is any.
+    pub owner: Option<OwnerSeen>,
     /// Which revisions are live.
     pub live: BTreeSet<String>,
+    /// How many of its history are there, itself among them and none that is being deleted; none where nobody asked.
+    pub there: Option<u64>,
+    /// What the payload of a record says; none where it is no record.
+    pub payload: Option<Payload>,
     /// The record that is to stay `deployed`, if there is any and it is: uid.
     pub deployed: Option<String>,
+}
+
+/// What is seen of an owner right before a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerSeen {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether it asks that its history stays.
+    pub opted_out: bool,
+    /// Whether its controller would prune now; true of every owner but a Deployment.
+    pub rolled_out: bool,
 }
 
 /// Why something stays.
@@ -338,6 +390,11 @@ pub enum Notice {
         /// Which.
         revisions: Vec<i64>,
     },
+    /// Objects that stand more than once in what was seen, in a dump that was put together of several. Each counts once.
+    SeenTwice {
+        /// How many times too often.
+        objects: u64,
+    },
     /// A ConfigMap or a Secret that nothing will use afterwards.
     NoLongerUsed {
         /// Its namespace.
@@ -413,6 +470,11 @@ impl Domain for Pruning {
                 Some(name) => Err(Refusal::Live { name: name.clone() }),
                 None => Ok(()),
             },
+            Guard::RolledOut if seen.owner.as_ref().is_some_and(|owner| owner.rolled_out) => Ok(()),
+            Guard::RolledOut => Err(Refusal::Incomplete),
+            Guard::Stay { least } if seen.there.is_some_and(|there| there > *least) => Ok(()),
+            Guard::Stay { .. } => Err(Refusal::TooFew { there: seen.there.unwrap_or(0) }),
+            Guard::RecordAgrees => agrees(seen.payload.as_ref()),
             Guard::Deployed { object } if seen.deployed.as_ref() == Some(&object.uid) => Ok(()),
             Guard::Deployed { .. } => Err(Refusal::NotDeployed),
         }
@@ -464,12 +526,27 @@ impl Domain for Pruning {
     }
 }
 
-fn same_owner(owner: &OwnerRef, seen: &Seen) -> Result<(), Refusal> {
-    match &seen.owner {
-        None => Err(Refusal::OwnerGone),
-        Some((uid, _)) if *uid != owner.uid => Err(Refusal::AnotherOwner { uid: uid.clone() }),
-        Some((_, generation)) if *generation != owner.generation => Err(Refusal::OwnerChanged { generation: *generation }),
-        Some(_) => Ok(()),
+fn same_owner(planned: &OwnerRef, seen: &Seen) -> Result<(), Refusal> {
+    let Some(owner) = &seen.owner else { return Err(Refusal::OwnerGone) };
+    if owner.uid != planned.uid {
+        return Err(Refusal::AnotherOwner { uid: owner.uid.clone() });
+    }
+    if owner.generation != planned.generation {
+        return Err(Refusal::OwnerChanged { generation: owner.generation });
+    }
+    match (owner.deleting, owner.opted_out) {
+        (true, _) => Err(Refusal::OwnerDeleting),
+        (false, true) => Err(Refusal::OwnerOptedOut),
+        (false, false) => Ok(()),
+    }
+}
+
+fn agrees(payload: Option<&Payload>) -> Result<(), Refusal> {
+    match payload {
+        Some(Payload::Agrees) => Ok(()),
+        Some(Payload::Differs { says }) => Err(Refusal::Untrusted { problem: format!("its payload says {says}") }),
+        Some(Payload::Unreadable { problem }) => Err(Refusal::Untrusted { problem: problem.to_string() }),
+        None => Err(Refusal::Untrusted { problem: "it is no record of Helm any more".to_owned() }),
     }
 }
 
@@ -480,97 +557,5 @@ fn unchanged(object: &ObjectRef, seen: &Seen) -> Result<(), Refusal> {
         }
         // That it is gone is the effect, which was asked for before.
         Some(_) | None => Ok(()),
-    }
-}
-
-fn within(limit: Option<&u64>) -> String {
-    limit.map_or_else(|| "there is no limit".to_owned(), |limit| format!("the limit is {limit}"))
-}
-
-fn in_namespace(namespace: Option<&String>) -> String {
-    namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default()
-}
-
-impl fmt::Display for Delete {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("delete")?;
-        if let Some(revision) = self.revision {
-            write!(f, " revision {revision}")?;
-        }
-        write!(f, ": {}", self.why)
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OverLimit { limit, set_by } => write!(f, "over the limit of {limit} ({set_by})"),
-            Self::TooOld { since } => write!(f, "of {since}, older than the policy allows"),
-            Self::TimeToLiveOver { expired } => write!(f, "its time to live was over at {expired}"),
-            Self::OverThreshold { threshold } => write!(f, "over the threshold of {threshold} pods that have ended"),
-        }
-    }
-}
-
-impl fmt::Display for LimitBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Workload => "the workload's own",
-            Self::Policy => "the policy's",
-            Self::Helm => "Helm's default",
-        })
-    }
-}
-
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cluster { uid } => write!(f, "the cluster's kube-system has the uid {uid}"),
-            Self::Owner { owner } => write!(f, "{owner} is at generation {}", owner.generation),
-            Self::Unchanged { object } => write!(f, "it is at resourceVersion {}", object.resource_version),
-            Self::NotLive { names } => write!(f, "nothing runs {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")),
-            Self::Deployed { object } => write!(f, "{object} is deployed"),
-        }
-    }
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Total { part, objects, json_bytes } => write!(f, "{part}: {objects} objects, {json_bytes} bytes of JSON"),
-            Self::RollbackLost { owner, revisions } => write!(f, "{owner}: no rollback any more to revision {}", listed(revisions)),
-            Self::HelmRollbackLost { release, revisions } => write!(f, "release {release}: no rollback any more to revision {}", listed(revisions)),
-            Self::NoLongerUsed { namespace, what, last } => {
-                write!(f, "{what} in namespace {namespace} was used last, as far as was seen, by {}, which goes", last.name)
-            }
-        }
-    }
-}
-
-fn listed(revisions: &[i64]) -> String {
-    revisions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ReplicaSets => "ReplicaSets",
-            Self::ControllerRevisions => "ControllerRevisions",
-            Self::CronJobs => "Jobs of CronJobs",
-            Self::JobTtl => "Jobs with a time to live",
-            Self::UnownedJobs => "Jobs of nobody",
-            Self::Pods => "Pods",
-            Self::Helm => "records of Helm",
-            Self::Events => "Events",
-        })
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Complete => "complete",
-            Self::Failed => "failed",
-        })
     }
 }

@@ -18,14 +18,13 @@ type Key<'a> = (&'a str, &'a Use);
 pub(super) fn announce(notices: &mut Vec<Notice>, steps: &[Step<Pruning>], seen: &HistorySeen) {
     let revision = |kind: Kind| matches!(kind, Kind::ReplicaSet | Kind::ControllerRevision);
     let going = steps.iter().map(|step| &step.action.object).filter(|object| revision(object.kind));
-    // A step has the very object of its row.
-    let going: HashSet<*const ObjectRef> = going.map(Arc::as_ptr).collect();
+    let going: HashSet<&str> = going.map(|object| object.uid.as_str()).collect();
     if going.is_empty() {
         return;
     }
     let (mut last, mut kept) = (HashMap::new(), Vec::new());
     for (object, uses) in revisions(seen).filter(|(_, uses)| !uses.is_empty()) {
-        if going.contains(&Arc::as_ptr(object)) {
+        if going.contains(object.uid.as_str()) {
             last.extend(uses.iter().map(|what| ((object.namespace.as_str(), what), object)));
         } else {
             kept.push((object.namespace.as_str(), uses));
@@ -98,7 +97,7 @@ mod tests {
         let plan = crate::plan(&seen, &Policy::new("1.34".parse().unwrap()), jiff::Timestamp::UNIX_EPOCH).unwrap();
         let unused = |notice: &Notice| match notice {
             Notice::NoLongerUsed { what, last, .. } => Some(format!("{what:?} {}", last.name)),
-            Notice::Total { .. } | Notice::RollbackLost { .. } | Notice::HelmRollbackLost { .. } => None,
+            Notice::Total { .. } | Notice::RollbackLost { .. } | Notice::HelmRollbackLost { .. } | Notice::SeenTwice { .. } => None,
         };
         plan.notices.iter().filter_map(unused).collect()
     }
@@ -123,6 +122,11 @@ mod tests {
         let pod = |namespace| json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata(namespace), "spec": {"containers": [container]}});
         items.extend([pod("shop"), pod("elsewhere")]);
         assert_eq!(said(items), [r#"ConfigMap("a") web-3"#]);
+    }
+
+    #[test]
+    fn a_revision_that_stands_twice_in_a_dump_goes_twice() {
+        assert_eq!(said([rolled(), rolled().split_off(1)].concat()), said(rolled()));
     }
 
     #[test]
