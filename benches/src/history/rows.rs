@@ -50,14 +50,14 @@ fn history(replica_sets: usize) -> Result<HistorySeen, Box<dyn Error>> {
     for number in 0..replica_sets / usize::try_from(REVISIONS)? {
         let owner = Arc::new(OwnerRef {
             kind: OwnerKind::Deployment,
-            namespace: format!("team-{}", number / PER_NAMESPACE),
-            name: format!("service-{number}"),
+            namespace: format!("team-{:05}", number / PER_NAMESPACE),
+            name: format!("service-{number:06}"),
             uid: format!("{number:08x}-0000-4000-8000-000000000001"),
             generation: REVISIONS,
         });
         seen.deployments.push(deployment(&owner));
-        // The API lists by name, and names end with a hash: revisions come in no order.
-        seen.replica_sets.extend((0..REVISIONS).map(|place| replica_set(&owner, place * 7 % REVISIONS + 1, begin)));
+        // As the API lists them, by name. Names end with a hash, so that revisions come in no order.
+        seen.replica_sets.extend((0..REVISIONS).map(|place| replica_set(&owner, place, place * 7 % REVISIONS + 1, begin)));
     }
     Ok(seen)
 }
@@ -75,11 +75,11 @@ fn deployment(owner: &Arc<OwnerRef>) -> Deployment {
     }
 }
 
-fn replica_set(owner: &OwnerRef, revision: i64, begin: Timestamp) -> ReplicaSet {
+fn replica_set(owner: &OwnerRef, place: i64, revision: i64, begin: Timestamp) -> ReplicaSet {
     let object = ObjectRef {
         kind: Kind::ReplicaSet,
         namespace: owner.namespace.clone(),
-        name: format!("{}-{:010x}", owner.name, revision * 0x1357_9bdf),
+        name: format!("{}-{:010x}", owner.name, place * 0x1357_9bdf),
         uid: format!("{}-0000-4000-8001-{revision:012x}", owner.uid.split('-').next().unwrap_or_default()),
         resource_version: format!("{}", 1_000_000 + revision),
     };

@@ -70,7 +70,7 @@ mod tests {
     use crate::policy::Policy;
 
     /// A workload whose template takes its settings from a ConfigMap, beside a Secret of all of them.
-    fn workload(kind: &str, name: &str, config: &str, more: Value) -> Value {
+    fn workload(kind: &str, name: &str, config: &str, more: &Value) -> Value {
         let env = json!([{"configMapRef": {"name": config}}, {"secretRef": {"name": "password"}}]);
         let spec = json!({"containers": [{"name": "main", "image": config, "envFrom": env}]});
         let mut object = json!({
@@ -88,7 +88,7 @@ mod tests {
     fn replica_set(revision: i64, config: &str) -> Value {
         let owner = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "web", "controller": true}]);
         let annotations = json!({"deployment.kubernetes.io/revision": revision.to_string()});
-        workload("ReplicaSet", &format!("web-{revision}"), config, json!({"ownerReferences": owner, "annotations": annotations}))
+        workload("ReplicaSet", &format!("web-{revision}"), config, &json!({"ownerReferences": owner, "annotations": annotations}))
     }
 
     fn said(mut items: Vec<Value>) -> Vec<String> {
@@ -105,7 +105,7 @@ mod tests {
     fn rolled() -> Vec<Value> {
         let configs = ["b", "a", "a", "shared", "kept", "new"];
         let sets = configs.iter().zip(1..).map(|(config, revision)| replica_set(revision, config));
-        std::iter::once(workload("Deployment", "web", "new", json!({}))).chain(sets).collect()
+        std::iter::once(workload("Deployment", "web", "new", &json!({}))).chain(sets).collect()
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn what_a_pod_or_another_workload_uses_is_not_told() {
         let mut items = rolled();
-        items.push(workload("StatefulSet", "database", "shared", json!({})));
+        items.push(workload("StatefulSet", "database", "shared", &json!({})));
         let container = json!({"name": "main", "envFrom": [{"configMapRef": {"name": "b"}}]});
         let metadata = |namespace: &str| json!({"namespace": namespace, "name": "pod", "uid": namespace, "resourceVersion": "1"});
         let pod = |namespace| json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata(namespace), "spec": {"containers": [container]}});
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_same_name_in_another_namespace_is_another_one() {
         let mut items = rolled();
-        let mut other = workload("StatefulSet", "database", "b", json!({}));
+        let mut other = workload("StatefulSet", "database", "b", &json!({}));
         other["metadata"]["namespace"] = json!("elsewhere");
         items.push(other);
         assert!(said(items).contains(&r#"ConfigMap("b") web-1"#.to_owned()));
