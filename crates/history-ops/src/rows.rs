@@ -54,6 +54,8 @@ pub struct HistorySeen {
     pub events: Vec<Event>,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// The lists that were so long in the reading that the server had forgotten their moment: what stands late in them is of a later one.
+    pub of_two_moments: Vec<String>,
 }
 
 /// An Event. Nothing controls it; the API server drops it after `--event-ttl`.
@@ -144,6 +146,7 @@ impl HistorySeen {
         take_over(&mut self.helm, other.helm);
         take_over(&mut self.events, other.events);
         take_over(&mut self.unread, other.unread);
+        take_over(&mut self.of_two_moments, other.of_two_moments);
     }
 }
 
