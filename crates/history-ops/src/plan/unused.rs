@@ -95,9 +95,9 @@ mod tests {
         items.push(json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "kube-system", "uid": "c"}}));
         let seen = HistorySeen::of_dump(json!({ "items": items }).to_string().as_bytes()).unwrap();
         let plan = crate::plan(&seen, &Policy::new("1.34".parse().unwrap()), jiff::Timestamp::UNIX_EPOCH).unwrap();
-        let unused = |notice: &Notice| match notice {
-            Notice::NoLongerUsed { what, last, .. } => Some(format!("{what:?} {}", last.name)),
-            Notice::Total { .. } | Notice::RollbackLost { .. } | Notice::HelmRollbackLost { .. } | Notice::SeenTwice { .. } => None,
+        let unused = |notice: &Notice| {
+            let Notice::NoLongerUsed { what, last, .. } = notice else { return None };
+            Some(format!("{what:?} {}", last.name))
         };
         plan.notices.iter().filter_map(unused).collect()
     }
