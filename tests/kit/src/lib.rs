@@ -10,6 +10,7 @@ pub mod fill;
 pub mod generate;
 #[cfg(feature = "live")]
 pub mod helm;
+pub mod history;
 #[cfg(feature = "live")]
 pub mod kubeadm;
 pub mod oracle;
