@@ -1,10 +1,11 @@
 //! Objects of every kind that holds history, as the API server gives them, and records as Helm writes them.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
@@ -171,4 +172,13 @@ fn pod(name: &str, phase: &str, hash: Option<&str>) -> Value {
         pod["metadata"]["labels"] = json!({"controller-revision-hash": hash});
     }
     pod
+}
+
+/// The JSON in a `data.release` that a Secret holds.
+pub fn unpacked(data: &str) -> String {
+    let text = STANDARD.decode(data).expect("base64 of the API server");
+    let packed = STANDARD.decode(text).expect("base64 of Helm");
+    let mut json = String::new();
+    GzDecoder::new(&packed[..]).read_to_string(&mut json).expect("gzip of Helm");
+    json
 }
