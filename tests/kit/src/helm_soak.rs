@@ -80,7 +80,17 @@ pub async fn run(records: usize, prune: impl Fn() -> Command) -> Figures {
     every_one_is_where_it_should_be(&plane, &stored, &wanted, &files.journal).await;
     let number = |field: &str| said[field].as_u64().expect("a number");
     let stay = wanted.len();
-    Figures { records: stored.len() - releases, others: releases, stored_bytes, stay, filled, killed, pruned, planned_kb: number("planned_kb"), peak_kb: number("peak_kb") }
+    Figures {
+        records: stored.len() - releases,
+        others: releases,
+        stored_bytes,
+        stay,
+        filled,
+        killed,
+        pruned,
+        planned_kb: number("planned_kb"),
+        peak_kb: number("peak_kb"),
+    }
 }
 
 /// A release's history: its highest deployed record may be old, there may be none, and its newest may be one that was interrupted.
@@ -259,7 +269,14 @@ fn entry(namespace: &str, object: &Value) -> (String, (String, u64)) {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let goes = self.records + self.others - self.stay;
-        writeln!(f, "{} records, {} other Secrets, {} MB of payload, filled in {:.0} s", self.records, self.others, self.stored_bytes / 1_000_000, self.filled.as_secs_f64())?;
+        writeln!(
+            f,
+            "{} records, {} other Secrets, {} MB of payload, filled in {:.0} s",
+            self.records,
+            self.others,
+            self.stored_bytes / 1_000_000,
+            self.filled.as_secs_f64()
+        )?;
         for (deleted, peak_kb) in &self.killed {
             writeln!(f, "  killed after {deleted} of {goes} deletions, at most {} MB", peak_kb / 1000)?;
         }

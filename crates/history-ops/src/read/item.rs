@@ -80,6 +80,11 @@ fn name(value: Option<String>, field: &str) -> Result<String, UnreadProblem> {
     Ok(name)
 }
 
+/// Of what the API server allows as the value of a label, which is asked for in selectors: nothing in it ends one.
+fn is_label(value: &str) -> bool {
+    value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 /// An empty one is none: it would guard nothing.
 fn text(value: Option<String>, field: &str) -> Result<String, UnreadProblem> {
     let text = needed(value.filter(|value| !value.is_empty()), field)?;
@@ -228,6 +233,9 @@ fn daemon_set(raw: &RawValue, metadata: &Metadata) -> Result<DaemonSet, UnreadPr
 fn controller_revision(raw: &RawValue, mut metadata: Metadata) -> Result<ControllerRevision, UnreadProblem> {
     let found: RevisionBody = body(raw)?;
     let hash = metadata.labels.as_mut().and_then(|labels| labels.remove("controller-revision-hash"));
+    if hash.as_deref().is_some_and(|hash| !is_label(hash)) {
+        return Err(UnreadProblem::Invalid { problem: "metadata.labels.controller-revision-hash is no value that a label can have".to_owned() });
+    }
     let template = found.data.as_ref().map(|data| &data["spec"]["template"]).filter(|template| template.is_object());
     Ok(ControllerRevision {
         meta: meta(raw, Kind::ControllerRevision, &mut metadata)?,
@@ -310,8 +318,8 @@ fn record(raw: &RawValue, mut metadata: Metadata, kind: Kind) -> Result<Option<H
     if labels.release.is_empty() {
         return Err(UnreadProblem::Missing { field: field("NAME", "name") });
     }
-    if labels.release.chars().chain(labels.status.chars()).any(char::is_control) {
-        return Err(UnreadProblem::Invalid { problem: format!("{} or the status is no label", field("NAME", "name")) });
+    if !is_label(&labels.release) || !is_label(&labels.status) {
+        return Err(UnreadProblem::Invalid { problem: format!("{} or the status is no value that a label can have", field("NAME", "name")) });
     }
     // Only metadata was asked for: what is not there was not read.
     let payload = found.data.map(|data| data.get("release").map_or(NO_PAYLOAD, |text| payload(text, kind, &labels, version)));
