@@ -281,7 +281,7 @@ impl fmt::Display for Figures {
             writeln!(f, "  killed after {deleted} of {goes} deletions, at most {} MB", peak_kb / 1000)?;
         }
         writeln!(f, "  the last one: {} MB when it had planned, at most {} MB", self.planned_kb / 1000, self.peak_kb / 1000)?;
-        let rate = goes as f64 / self.pruned.as_secs_f64();
-        write!(f, "  pruned in {:.0} s with all restarts ({rate:.0} a second); {} are left, each as it was", self.pruned.as_secs_f64(), self.stay)
+        let rate = goes as u128 * 1000 / self.pruned.as_millis().max(1);
+        write!(f, "  pruned in {:.0} s with all restarts ({rate} a second); {} are left, each as it was", self.pruned.as_secs_f64(), self.stay)
     }
 }
