@@ -1,7 +1,6 @@
 //! The planner: what goes, by the controllers' rules and the policy, and why the rest stays.
 
 mod controller_revisions;
-mod doubles;
 mod draft;
 mod events;
 mod helm;
@@ -47,8 +46,7 @@ use draft::Draft;
 /// ```
 pub fn plan(seen: &HistorySeen, policy: &Policy, now: Timestamp) -> Result<PruningPlan, Error> {
     policy.check()?;
-    let seen = doubles::once(seen);
-    let mut draft = Draft::new(&seen, policy, now);
+    let mut draft = Draft::new(seen, policy, now);
     replica_sets::plan(&mut draft);
     controller_revisions::plan(&mut draft);
     jobs::plan(&mut draft);

@@ -98,9 +98,6 @@ pub enum UnreadProblem {
     /// The user may not list these.
     #[error("this user may not list them: grant `list`, or leave this part out")]
     Forbidden,
-    /// Another object with its uid was seen before it, and counts alone.
-    #[error("it stands in the dump twice, and counts once: take one dump, or look again")]
-    Twice,
     /// A field has the wrong type.
     #[error("{problem}")]
     Invalid {
