@@ -267,10 +267,10 @@ async fn a_release_that_was_interrupted_keeps_everything_and_one_that_was_uninst
         upgrade.kill().unwrap();
         upgrade.wait().unwrap();
         let policy = policy(&namespace, 1);
-        let held = planned(&ours, &policy).await;
-        assert!(held.is_empty() && held.is_blocked(), "{held}");
+        let interrupted = planned(&ours, &policy).await;
+        assert!(interrupted.is_empty() && interrupted.is_blocked(), "{interrupted}");
         let reason = Reason::Pending { status: "pending-upgrade".to_owned() };
-        assert!(held.held.len() == 9 && held.held.iter().all(|held| held.reason == reason), "{held}");
+        assert!(interrupted.held.len() == 9 && interrupted.held.iter().all(|held| held.reason == reason), "{interrupted}");
         // Its own next upgrade says the same.
         assert!(release.upgrade("10", "0").unwrap_err().contains("another operation"));
 
@@ -375,10 +375,10 @@ async fn damaged_records_stay_whether_a_dump_shows_them_or_only_the_look_before_
     let ours = pruner(&plane).await;
     let by_dump = plan(&whole, &policy, ours.now()).unwrap();
     assert_eq!(by_dump.steps.len(), releases.len(), "{by_dump}");
-    assert!(by_dump.steps.iter().all(|step| step.target.ends_with(".v2")), "{by_dump}");
+    assert!(by_dump.steps.iter().all(|step| step.action.revision == Some(2)), "{by_dump}");
     for (name, _, problem) in &releases {
-        let held: Vec<&Reason> = by_dump.held.iter().filter(|held| held.target == first(name)).map(|held| &held.reason).collect();
-        assert_eq!(held, [&Reason::Untrusted { problem: (*problem).to_owned() }], "{name}");
+        let reasons: Vec<&Reason> = by_dump.held.iter().filter(|held| held.target == first(name)).map(|held| &held.reason).collect();
+        assert_eq!(reasons, [&Reason::Untrusted { problem: (*problem).to_owned() }], "{name}");
     }
     assert!(whole.unread.len() == 1 && whole.unread[0].to_string().ends_with(&unread), "{:?}", whole.unread);
 
@@ -399,5 +399,5 @@ async fn damaged_records_stay_whether_a_dump_shows_them_or_only_the_look_before_
     journal_keeps_what_went(&path, releases.len());
     let left = plane.names_in(namespace, &SECRETS).await;
     assert_eq!(left.len(), 2 * releases.len() + 2, "{left:?}");
-    assert!(left.iter().all(|name| !name.ends_with(".v2") || name.contains("unnumbered")), "{left:?}");
+    assert!(left.iter().all(|name| !name.contains(".v2") || name.contains("unnumbered")), "{left:?}");
 }

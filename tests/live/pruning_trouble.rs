@@ -26,7 +26,7 @@ async fn plane(cluster: &Cluster, args: &[&str]) -> ControlPlane {
     plane
 }
 
-async fn over(mut config: kube::Config) -> Pruned {
+fn over(mut config: kube::Config) -> Pruned {
     config.default_retry = false;
     Pruned::of(kube::Client::try_from(config).unwrap())
 }
@@ -70,11 +70,11 @@ async fn a_plan_for_another_cluster_is_refused_whole() {
     let (first, second) = (plane(&one, &[]).await, plane(&other, &[]).await);
     install(&first, 1, 4, 10).await;
     install(&second, 1, 4, 10).await;
-    let plan = planned(&over(first.config().await).await, &policy(Part::Helm, 2)).await;
+    let plan = planned(&over(first.config().await), &policy(Part::Helm, 2)).await;
     assert_eq!(plan.steps.len(), 2);
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(&dir.path().join("journal")).unwrap();
-    let report = over(second.config().await).await.apply(&plan, &journal, &Pace { lanes: NonZeroUsize::MIN, ..fast() }, |_| ()).await;
+    let report = over(second.config().await).apply(&plan, &journal, &Pace { lanes: NonZeroUsize::MIN, ..fast() }, |_| ()).await;
     let outcomes = outcomes(&report);
     assert!(outcomes[0].starts_with("refused: not true that the cluster's kube-system has the uid"), "{report}");
     assert_eq!(outcomes[1], "not reached");
@@ -121,7 +121,7 @@ async fn an_owner_or_an_object_that_was_changed_since_the_plan_is_left_alone() {
     let cluster = etcd();
     let plane = plane(&cluster, &[]).await;
     let owner = deployment(&plane).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let policy = policy(Part::ReplicaSets, 1);
     let plan = planned(&ours, &policy).await;
     assert_eq!(plan.steps.iter().map(|step| step.action.object.name.as_str()).collect::<Vec<_>>(), ["web-1", "web-2"]);
@@ -157,7 +157,7 @@ async fn what_no_generation_tells_of_is_asked_again_right_before_too() {
     let cluster = etcd();
     let plane = plane(&cluster, &[]).await;
     let owner = deployment(&plane).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let plan = planned(&ours, &policy(Part::ReplicaSets, 1)).await;
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(&dir.path().join("journal")).unwrap();
@@ -194,7 +194,7 @@ async fn a_record_that_does_not_say_what_its_labels_do_is_left_alone() {
     // What somebody calls revision 2 is revision 5.
     let fifth = plane.read(&version(5)).await["data"]["release"].clone();
     patch(&plane, &version(2), json!({"data": {"release": fifth}})).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let plan = planned(&ours, &policy(Part::Helm, 2)).await;
     assert_eq!(plan.steps.len(), 4, "only the labels are seen: {plan}");
     let dir = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ async fn a_writer_at_the_same_time_never_loses_what_it_wrote() {
     let cluster = etcd();
     let plane = plane(&cluster, &[]).await;
     install(&plane, 1, 60, 10).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let plan = planned(&ours, &policy(Part::Helm, 1)).await;
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(&dir.path().join("journal")).unwrap();
@@ -250,7 +250,7 @@ async fn what_a_user_may_not_do_is_said_once_and_the_rest_is_done() {
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
     ]);
     plane.grant(&user, "", &rules).await;
-    let ours = over(user.config().await).await;
+    let ours = over(user.config().await);
     let parts = BTreeSet::from([Part::Helm, Part::ReplicaSets, Part::Events]);
     let policy = Policy { parts, ..policy(Part::Helm, 2) };
     let seen = ours.observe(&policy, |_| ()).await.unwrap();
@@ -280,7 +280,7 @@ async fn what_admission_refuses_stays_and_the_dry_run_says_so_before() {
     let mut kept = record("r1", 1, "superseded", 10);
     kept.fields["metadata"]["labels"]["trimtab.example/kept"] = json!("");
     plane.create_all([kept, record("r1", 2, "deployed", 10)]).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let plan = planned(&ours, &policy(Part::Helm, 1)).await;
     assert_eq!(plan.steps.len(), 3);
     let dry = ours.dry_run(&plan, &fast(), |_| ()).await;
@@ -309,7 +309,7 @@ async fn a_server_that_is_too_busy_is_asked_again() {
     ]);
     plane.grant(&user, "", &rules).await;
     plane.throttle(&user).await;
-    let ours = over(user.config().await).await;
+    let ours = over(user.config().await);
     let plan = planned(&ours, &policy(Part::Helm, 10)).await;
     assert_eq!(plan.steps.len(), 4);
     let dir = tempfile::tempdir().unwrap();
@@ -323,7 +323,7 @@ async fn a_list_that_expires_between_two_pages_is_read_to_its_end() {
     let cluster = etcd();
     let plane = plane(&cluster, &["--watch-cache=false"]).await;
     install(&plane, 60, 20, 10).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let mut compacted = false;
     let seen = ours
         .observe(&policy(Part::Helm, 10), |page| {
@@ -355,7 +355,7 @@ async fn what_was_deleted_comes_back_as_it_was_and_once() {
     install(&plane, 1, 4, 500).await;
     let owner = deployment(&plane).await;
     let before = plane.read(&Object::new(&SECRETS, NAMESPACE, "sh.helm.release.v1.r0.v1", Value::Null)).await;
-    let ours = over(plane.config().await).await;
+    let ours = over(plane.config().await);
     let parts = BTreeSet::from([Part::Helm, Part::ReplicaSets]);
     let plan = planned(&ours, &Policy { parts, ..policy(Part::Helm, 2) }).await;
     let dir = tempfile::tempdir().unwrap();

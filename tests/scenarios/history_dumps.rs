@@ -127,9 +127,15 @@ fn paths(value: &Value, here: &str, all: &mut Vec<String>) {
     all.push(here.to_owned());
     match value {
         Value::Object(fields) => {
-            fields.iter().for_each(|(name, value)| paths(value, &format!("{here}/{}", name.replace('~', "~0").replace('/', "~1")), all))
+            for (name, value) in fields {
+                paths(value, &format!("{here}/{}", name.replace('~', "~0").replace('/', "~1")), all);
+            }
         }
-        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| paths(item, &format!("{here}/{index}"), all)),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                paths(item, &format!("{here}/{index}"), all);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -226,12 +232,12 @@ fn one_object_or_none_is_a_dump_too() {
 
 #[test]
 fn an_object_that_stands_twice_counts_once() {
-    let once = objects();
-    let twice: Vec<Value> = once.iter().chain(&once).cloned().collect();
-    let (one, two) = (planned(&read(&once)), planned(&read(&twice)));
+    let good = objects();
+    let twice: Vec<Value> = good.iter().chain(&good).cloned().collect();
+    let (one, two) = (planned(&read(&good)), planned(&read(&twice)));
     assert_eq!(one.steps, two.steps);
     // Of what is pruned; the namespace and four workloads are not.
-    assert!(two.notices.contains(&Notice::SeenTwice { objects: u64::try_from(once.len()).unwrap() - 5 }), "{two}");
+    assert!(two.notices.contains(&Notice::SeenTwice { objects: u64::try_from(good.len()).unwrap() - 5 }), "{two}");
 }
 
 #[test]
@@ -287,7 +293,7 @@ fn records_that_do_not_decode_stay_each_with_its_reason_and_the_others_are_plann
         (history::base64(bomb.as_bytes()), "its payload unpacks to more than 52428800 bytes"),
         (history::base64(history::packed(b"[7]").as_bytes()), "its payload is no JSON of a release"),
         (history::base64(release(9).as_bytes()), "its payload says release web revision 9, superseded"),
-        (history::base64(history::packed(&[b'['; 100_000]).as_bytes()), "its payload is no JSON of a release"),
+        (history::base64(history::packed(&vec![b'['; 100_000]).as_bytes()), "its payload is no JSON of a release"),
         (String::new(), "its payload is no JSON of a release"),
     ];
     for (data, wanted) in broken {

@@ -12,10 +12,8 @@ const RECORDS: usize = 28_000;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [verb, rest @ ..] = arguments.as_slice() {
-        if verb == "prune" {
-            return pruner::run(rest).await;
-        }
+    if arguments.first().is_some_and(|verb| verb == "prune") {
+        return pruner::run(&arguments[1..]).await;
     }
     let records = arguments.iter().position(|argument| argument == "--records").and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(RECORDS);
     let own = std::env::current_exe().expect("a program knows where it is");
