@@ -54,6 +54,8 @@ pub struct HistorySeen {
     pub events: Vec<Event>,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// The lists that were so long in the reading that the server had forgotten their moment: what stands late in them is of a later one.
+    pub of_two_moments: Vec<String>,
 }
 
 /// An Event. Nothing controls it; the API server drops it after `--event-ttl`.
@@ -144,5 +146,6 @@ impl HistorySeen {
         self.helm.append(&mut other.helm);
         self.events.append(&mut other.events);
         self.unread.append(&mut other.unread);
+        self.of_two_moments.append(&mut other.of_two_moments);
     }
 }

@@ -127,6 +127,9 @@ impl<'a> Draft<'a> {
         for unread in &self.seen.unread {
             self.held.push(Held { target: unread.place.clone(), reason: Reason::Unread { problem: unread.problem.to_string() } });
         }
+        for list in &self.seen.of_two_moments {
+            self.announce(Notice::OfTwoMoments { list: list.clone() });
+        }
         let repeated: u64 = self.repeated.values().sum();
         if repeated > 0 {
             self.announce(Notice::SeenTwice { objects: repeated });
