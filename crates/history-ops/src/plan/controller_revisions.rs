@@ -1,6 +1,6 @@
 //! ControllerRevisions.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::kind::controller_revision::{self as rule, ControllerRevision, DaemonSet, StatefulSet};
@@ -120,7 +120,7 @@ fn judge(
     over: &[&ControllerRevision],
     limit: Limit,
 ) {
-    let over: HashSet<&str> = over.iter().map(|one| one.meta.object.uid.as_str()).collect();
+    let over = retention::condemned(over.iter().map(|one| &one.meta));
     let newest = free.last().map(|one| one.meta.object.uid.as_str());
     let entry = |one: &&'_ ControllerRevision| newest == Some(one.meta.object.uid.as_str());
     let entries: Vec<Entry<'_>> = free.iter().map(|one| Entry { meta: &one.meta, since: one.meta.created, known_good: entry(one) }).collect();
@@ -133,8 +133,8 @@ fn judge(
             Ok(why) => {
                 lost.push(one.revision);
                 let names = BTreeSet::from([one.meta.object.name.clone(), one.pod_hash().to_owned()]);
-                let guards = vec![Guard::NotLive { names }, stay.clone()];
-                draft.delete(Going { part: Part::ControllerRevisions, meta, owner: Some(owner), revision: Some(one.revision), why, guards });
+                let guards = [Guard::NotLive { names }, stay.clone()];
+                draft.delete(Going { part: Part::ControllerRevisions, meta, owner: Some(owner), revision: Some(one.revision), why, guards: &guards });
             }
             Err(reason) => draft.keep(&meta.object, reason),
         }

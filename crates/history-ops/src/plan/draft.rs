@@ -36,7 +36,7 @@ pub(super) struct Going<'a> {
     pub(super) owner: Option<&'a Arc<OwnerRef>>,
     pub(super) revision: Option<i64>,
     pub(super) why: Why,
-    pub(super) guards: Vec<Guard>,
+    pub(super) guards: &'a [Guard],
 }
 
 impl<'a> Draft<'a> {
@@ -72,7 +72,7 @@ impl<'a> Draft<'a> {
         guards.extend(going.owner.map(|owner| Guard::Owner { owner: Arc::clone(owner) }));
         guards.push(Guard::Unchanged { object: Arc::clone(object) });
         // What is counted is counted where everything else holds, so that it comes last.
-        guards.extend(going.guards);
+        guards.extend_from_slice(going.guards);
         let propagation = match going.part {
             // As the controller of each has it.
             Part::JobTtl => Propagation::Foreground,

@@ -16,7 +16,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
         match last {
             Some(since) if draft.is_older(last, draft.policy.events_older_than) => {
                 let why = Why::TooOld { since };
-                draft.delete(Going { part: Part::Events, meta: &event.meta, owner: None, revision: None, why, guards: Vec::new() });
+                draft.delete(Going { part: Part::Events, meta: &event.meta, owner: None, revision: None, why, guards: &[] });
             }
             Some(_) | None => draft.keep(&event.meta.object, Reason::WithinLimit { limit: None }),
         }

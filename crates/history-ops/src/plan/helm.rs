@@ -1,6 +1,6 @@
 //! Records of Helm.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::kind::helm::{Generation, HelmRecord, Payload, WithoutDeployed, remove_least_recent};
@@ -46,7 +46,7 @@ fn of_release(draft: &mut Draft<'_>, generation: Generation, all: &[&HelmRecord]
     let limit = limit(draft, generation);
     let most = limit.most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     let over = remove_least_recent(most, &records, &generation.rules());
-    let over: HashSet<&str> = over.iter().map(|record| record.meta.object.uid.as_str()).collect();
+    let over = retention::condemned(over.iter().map(|record| &record.meta));
     if let Some(deployed) = deployed {
         draft.keep(&deployed.meta.object, Reason::Deployed);
     }
@@ -62,7 +62,7 @@ fn of_release(draft: &mut Draft<'_>, generation: Generation, all: &[&HelmRecord]
         match verdict {
             Ok(why) => {
                 lost.push(record.version);
-                draft.delete(Going { part: Part::Helm, meta, owner: None, revision: Some(record.version), why, guards: guards.clone() });
+                draft.delete(Going { part: Part::Helm, meta, owner: None, revision: Some(record.version), why, guards: &guards });
             }
             Err(reason) => draft.keep(&meta.object, reason),
         }

@@ -1,6 +1,6 @@
 //! Jobs: those of CronJobs, those with a time to live, and those of nobody.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -42,7 +42,7 @@ fn goes_by_time(draft: &mut Draft<'_>, job: &Job) -> bool {
     match job.time_to_live(draft.now) {
         TimeToLive::Until { expires, left } if left <= SignedDuration::ZERO && !meta.deleting && !meta.opted_out => {
             let why = Why::TimeToLiveOver { expired: expires };
-            draft.delete(Going { part: Part::JobTtl, meta, owner: None, revision: None, why, guards: Vec::new() });
+            draft.delete(Going { part: Part::JobTtl, meta, owner: None, revision: None, why, guards: &[] });
             true
         }
         TimeToLive::Until { .. } | TimeToLive::None | TimeToLive::NoFinishTime => false,
@@ -66,12 +66,11 @@ fn of_cron_job(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&Job]) {
         draft.keep(&job.meta.object, Reason::Unfinished);
     }
     let verdicts = [of_class(draft, cron_job, jobs, End::Complete), of_class(draft, cron_job, jobs, End::Failed)].concat();
-    let stay = retention::stay(jobs.iter().map(|job| &job.meta), &verdicts);
+    let guards = [retention::stay(jobs.iter().map(|job| &job.meta), &verdicts)];
     for (meta, verdict) in verdicts {
         match verdict {
             Ok(why) => {
-                let guards = vec![stay.clone()];
-                draft.delete(Going { part: Part::CronJobs, meta, owner: Some(&cron_job.meta.owner), revision: None, why, guards });
+                draft.delete(Going { part: Part::CronJobs, meta, owner: Some(&cron_job.meta.owner), revision: None, why, guards: &guards });
             }
             Err(reason) => draft.keep(&meta.object, reason),
         }
@@ -93,7 +92,7 @@ fn of_class<'a>(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&'a Job], end
         End::Failed => (None, limit.as_i32()),
     };
     let over = cron_job::cleanup_finished_jobs(limits.0, limits.1, &ended_so);
-    let over: HashSet<&str> = over.iter().map(|job| job.meta.object.uid.as_str()).collect();
+    let over = retention::condemned(over.iter().map(|job| &job.meta));
     let newest = ended_so.last().map(|job| job.meta.object.uid.as_str()).filter(|_| end == End::Complete);
     let known_good = |job: &&'_ Job| newest == Some(job.meta.object.uid.as_str());
     let (going_already, free): (Vec<&Job>, Vec<&Job>) = ended_so.iter().partition(|job| job.meta.deleting);
@@ -118,7 +117,7 @@ fn of_nobody(draft: &mut Draft<'_>, job: &Job) {
         (_, Some(controller), _) => Reason::Foreign { controller: controller.clone() },
         (Some(_), None, TimeToLive::None) if draft.is_older(ended(job), age) => {
             let why = Why::TooOld { since: ended(job).unwrap_or(draft.now) };
-            draft.delete(Going { part: Part::UnownedJobs, meta, owner: None, revision: None, why, guards: Vec::new() });
+            draft.delete(Going { part: Part::UnownedJobs, meta, owner: None, revision: None, why, guards: &[] });
             return;
         }
         (Some(_), None, TimeToLive::None) => Reason::WithinLimit { limit: None },

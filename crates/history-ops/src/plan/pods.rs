@@ -22,7 +22,7 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             continue;
         }
         let why = Why::OverThreshold { threshold };
-        draft.delete(Going { part: Part::Pods, meta: &pod.meta, owner: None, revision: None, why, guards: Vec::new() });
+        draft.delete(Going { part: Part::Pods, meta: &pod.meta, owner: None, revision: None, why, guards: &[] });
     }
     let limit = u64::try_from(threshold).ok().filter(|limit| *limit > 0);
     for pod in pods.into_iter().filter(|pod| pod.is_terminated() && draft.policy.wants(Part::Pods, &pod.meta.object.namespace)) {

@@ -1,6 +1,6 @@
 //! ReplicaSets.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::kind::deployment::{self, Deployment, DeploymentRules, Moment, ReplicaSet};
 use crate::object::OwnerKind;
@@ -48,7 +48,7 @@ fn of_deployment(draft: &mut Draft<'_>, deployment: &Deployment, sets: &[&Replic
     let retention = draft.policy.revisions;
     let limit = Limit::of(deployment.revision_history_limit.filter(|limit| Some(*limit) != rules.no_limit), &retention);
     let over = deployment::cleanup(limit.as_i32(), &old, rules);
-    let over: HashSet<&str> = over.iter().map(|set| set.meta.object.uid.as_str()).collect();
+    let over = retention::condemned(over.iter().map(|set| &set.meta));
     let target = old.iter().rev().find(|set| !set.is_in_use()).map(|set| set.meta.object.uid.as_str());
     let entry = |set: &&'_ ReplicaSet| !set.is_in_use();
     for set in old.iter().filter(|set| !entry(set)) {
@@ -65,7 +65,7 @@ fn of_deployment(draft: &mut Draft<'_>, deployment: &Deployment, sets: &[&Replic
             Ok(why) => {
                 let revision = set.revision.number();
                 lost.extend(revision);
-                draft.delete(Going { part: Part::ReplicaSets, meta, owner: Some(&deployment.meta.owner), revision, why, guards: guards.clone() });
+                draft.delete(Going { part: Part::ReplicaSets, meta, owner: Some(&deployment.meta.owner), revision, why, guards: &guards });
             }
             Err(reason) => draft.keep(&meta.object, reason),
         }

@@ -1,10 +1,11 @@
 //! What the policy makes of a controller's own verdict on one owner's history.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::object::Meta;
+use crate::object::{Meta, ObjectRef};
 use crate::policy::{LastKnownGood, Retention};
 use crate::pruning::{Guard, LimitBy, Reason, Why};
 
@@ -54,12 +55,19 @@ pub(super) fn stay<'a>(all: impl Iterator<Item = &'a Meta>, verdicts: &[Verdict<
     Guard::Stay { least: u64::try_from(there.saturating_sub(going)).unwrap_or(u64::MAX) }
 }
 
-/// Which go and why, and why the others stay. `over` are the uids that the limit condemns; `entries` are all that nothing protects, oldest first.
-pub(super) fn judge<'a>(draft: &Draft<'_>, retention: &Retention, limit: Limit, entries: &[Entry<'a>], over: &HashSet<&str>) -> Vec<Verdict<'a>> {
+/// Objects by where they are in memory: a plan looks at each row once.
+pub(super) type Condemned = HashSet<*const ObjectRef>;
+
+pub(super) fn condemned<'a>(over: impl Iterator<Item = &'a Meta>) -> Condemned {
+    over.map(|meta| Arc::as_ptr(&meta.object)).collect()
+}
+
+/// Which go and why, and why the others stay. `over` are those that the limit condemns; `entries` are all that nothing protects, oldest first.
+pub(super) fn judge<'a>(draft: &Draft<'_>, retention: &Retention, limit: Limit, entries: &[Entry<'a>], over: &Condemned) -> Vec<Verdict<'a>> {
     let mut staying = entries.len();
     let mut verdicts = Vec::with_capacity(entries.len());
     for entry in entries {
-        let verdict = one(draft, retention, limit, entry, over.contains(entry.meta.object.uid.as_str()), staying);
+        let verdict = one(draft, retention, limit, entry, over.contains(&Arc::as_ptr(&entry.meta.object)), staying);
         staying -= usize::from(verdict.is_ok());
         verdicts.push((entry.meta, verdict));
     }
