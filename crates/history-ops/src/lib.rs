@@ -27,6 +27,7 @@ pub mod pruning;
 pub mod read;
 pub mod record;
 pub mod rows;
+pub mod selector;
 pub mod template;
 pub mod undo;
 pub mod uses;

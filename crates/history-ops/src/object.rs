@@ -112,6 +112,8 @@ pub struct Meta {
     pub generation: i64,
     /// Who controls it.
     pub controller: Option<Controller>,
+    /// Whether `metadata.ownerReferences` names anybody, whether he controls it or not.
+    pub has_owners: bool,
     /// Whether it carries [`KEEP_ANNOTATION`] with another value than `false`.
     pub opted_out: bool,
     /// Its size as compact JSON, in bytes; none where only metadata was read.
@@ -135,6 +137,13 @@ pub struct OwnerRef {
     pub uid: String,
     /// `metadata.generation`: another one, and another revision may be the new one.
     pub generation: i64,
+}
+
+impl OwnerRef {
+    /// By what its history names it: an object of another namespace is none of its own, whatever it names.
+    pub(crate) fn key(&self) -> (&str, &str) {
+        (&self.namespace, &self.uid)
+    }
 }
 
 /// The workloads whose controllers prune.

@@ -83,7 +83,8 @@ pub struct Retention {
     pub max_kept: Option<u32>,
     /// Those older than this go.
     pub max_age: Option<SignedDuration>,
-    /// As many of the newest stay whatever their age.
+    /// As many of the newest stay whatever their age, whatever `max_kept` says, and whatever Helm's default is. A workload's own limit holds all the same,
+    /// since its controller would delete them.
     pub min_kept: u32,
     /// Those younger than this stay, even where the controller would delete them.
     pub min_age: Option<SignedDuration>,

@@ -270,6 +270,15 @@ pub enum Reason {
     /// Nobody controls it.
     #[error("nobody controls it: it may be adopted again")]
     Orphan,
+    /// Somebody owns it without controlling it.
+    #[error("it has an owner that does not control it, and goes with that one")]
+    Owned,
+    /// Its labels are not those that its owner selects.
+    #[error("its labels are not those that {owner} selects, so that its controller does not see it")]
+    NotSelected {
+        /// Who.
+        owner: Arc<OwnerRef>,
+    },
     /// Its owner was not seen.
     #[error("its owner {controller} was not seen: dump it too, or the garbage collector takes care of it")]
     OwnerNotSeen {
@@ -288,6 +297,12 @@ pub enum Reason {
         /// Whose.
         owner: Arc<OwnerRef>,
     },
+    /// A rollback is asked for, and not done.
+    #[error("{owner} is asked to roll back, by the annotation deprecated.deployment.rollback.to: its controller prunes nothing until it has")]
+    RollingBack {
+        /// Whose.
+        owner: Arc<OwnerRef>,
+    },
     /// No ReplicaSet has the Deployment's template.
     #[error("no ReplicaSet of {owner} has its template: its controller has not caught up; look again")]
     NoNewReplicaSet {
@@ -300,8 +315,8 @@ pub enum Reason {
         /// Whose.
         owner: Arc<OwnerRef>,
     },
-    /// No pod was seen at all, so that nobody knows which revisions they run.
-    #[error("no pod was seen, so that nothing tells which revisions run: dump the pods too, or grant `list`")]
+    /// Fewer pods were seen than the owner has, so that nobody knows which revisions they run.
+    #[error("not all of its owner's pods were seen, so that nothing tells which revisions run: dump the pods too, or grant `list`")]
     PodsNotSeen,
     /// It is the record that is deployed.
     #[error("it is the deployed release")]
@@ -493,6 +508,7 @@ impl Domain for Pruning {
     fn is_obstacle(reason: &Reason) -> bool {
         match reason {
             Reason::Incomplete { .. }
+            | Reason::RollingBack { .. }
             | Reason::NoNewReplicaSet { .. }
             | Reason::NotObserved { .. }
             | Reason::Untrusted { .. }
@@ -511,6 +527,8 @@ impl Domain for Pruning {
             | Reason::LastKnownGood
             | Reason::OptedOut
             | Reason::Foreign { .. }
+            | Reason::Owned
+            | Reason::NotSelected { .. }
             | Reason::Orphan
             | Reason::OwnerDeleting { .. }
             | Reason::Deployed

@@ -65,7 +65,8 @@ impl HistorySeen {
     /// [`Error::NotADump`]: no JSON, or no object of Kubernetes.
     pub fn add_page(&mut self, json: &[u8]) -> Result<ListMeta, Error> {
         let list: List<'_> = serde_json::from_slice(json).map_err(|error| not_a_dump(&error))?;
-        let Some(items) = list.items else {
+        let is_list = list.kind.as_deref().is_some_and(|kind| kind.ends_with("List"));
+        let Some(items) = list.items.or_else(|| is_list.then(Vec::new)) else {
             let raw: &RawValue = serde_json::from_slice(json).map_err(|error| not_a_dump(&error))?;
             if list.kind.is_none() {
                 return Err(Error::NotADump { line: 1, column: 1, problem: "neither items nor kind".to_owned() });

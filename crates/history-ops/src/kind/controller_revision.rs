@@ -1,12 +1,13 @@
 //! ControllerRevisions: `truncateHistory` of the StatefulSet controller and `cleanupHistory` of the DaemonSet controller, which differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::object::Meta;
 use crate::rows::OwnerMeta;
+use crate::selector::Selector;
 use crate::template::TemplateHash;
 use crate::uses::Use;
 
@@ -20,6 +21,8 @@ pub struct ControllerRevision {
     pub revision: i64,
     /// The label `controller-revision-hash`, by which a DaemonSet's pods name it. The controller gives it the object's name where there is none.
     pub hash: Option<String>,
+    /// Whether its labels are those of its owner is asked of these.
+    pub labels: BTreeMap<String, String>,
     /// The pod template in `.data`, without its `$patch`; none where `.data` holds something else.
     pub template: Option<TemplateHash>,
     /// Which ConfigMaps and Secrets that template uses.
@@ -34,6 +37,10 @@ pub struct StatefulSet {
     pub meta: OwnerMeta,
     /// `spec.revisionHistoryLimit`.
     pub revision_history_limit: i32,
+    /// `spec.selector`: a revision with other labels is none of its own.
+    pub selector: Selector,
+    /// How many pods it has by its status: `replicas`, or `currentNumberScheduled`; none where it does not say.
+    pub pods: Option<i32>,
     /// `status.observedGeneration`.
     pub observed_generation: i64,
     /// `status.currentRevision`.
@@ -52,6 +59,10 @@ pub struct DaemonSet {
     pub meta: OwnerMeta,
     /// `spec.revisionHistoryLimit`.
     pub revision_history_limit: i32,
+    /// `spec.selector`: a revision with other labels is none of its own.
+    pub selector: Selector,
+    /// How many pods it has by its status: `replicas`, or `currentNumberScheduled`; none where it does not say.
+    pub pods: Option<i32>,
     /// `status.observedGeneration`.
     pub observed_generation: i64,
     /// Its pod template.
@@ -87,10 +98,10 @@ pub fn truncate_history<'a>(limit: i32, revisions: &[&'a ControllerRevision], li
 
 /// Which old revisions the DaemonSet controller deletes, in its order.
 ///
-/// `old` are those whose template is not the DaemonSet's. `live` are the labels `controller-revision-hash` of its pods, of those that have ended too
-/// since 1.26. A live one counts, and where it is passed over the next one goes instead: a DaemonSet with a pod of an old revision keeps fewer others
+/// `old` are those whose template is not the DaemonSet's. `live` are the labels `controller-revision-hash` of its pods, of those that have ended too.
+/// A live one counts, and where it is passed over the next one goes instead: a DaemonSet with a pod of an old revision keeps fewer others
 /// than a StatefulSet would.
-/// Source: `cleanupHistory`, `pkg/controller/daemon/update.go` v1.37.2; the same since 1.12 but for the pods that have ended.
+/// Source: `cleanupHistory`, `pkg/controller/daemon/update.go` v1.37.2; the same since 1.12.
 #[must_use]
 pub fn cleanup_history<'a>(limit: i32, old: &[&'a ControllerRevision], live: &BTreeSet<&str>) -> Vec<&'a ControllerRevision> {
     let over = i64::try_from(old.len()).unwrap_or(i64::MAX).saturating_sub(i64::from(limit));

@@ -1,6 +1,5 @@
 //! CronJobs and their finished Jobs: `cleanupFinishedJobs` of the CronJob controller.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,8 +19,6 @@ pub struct CronJob {
     pub successful_jobs_history_limit: Option<i32>,
     /// `spec.failedJobsHistoryLimit`; the API server makes 1 of none.
     pub failed_jobs_history_limit: Option<i32>,
-    /// The uids of `status.active`.
-    pub active: BTreeSet<String>,
     /// Which ConfigMaps and Secrets its template uses.
     pub uses: Arc<[Use]>,
 }
@@ -64,6 +61,8 @@ pub enum End {
 /// Which Jobs of a CronJob its controller deletes: those that went well first, each class from the oldest start. One that never started counts as the
 /// newest.
 ///
+/// DIFFERENCE: which Jobs are a `CronJob`'s upstream tells by the name in the controller reference, and the plan by its uid too: Jobs of an earlier one of
+/// the same name are left to the garbage collector.
 /// Source: `cleanupFinishedJobs`, `removeOldestJobs`, `pkg/controller/cronjob/cronjob_controllerv2.go` v1.37.2; the same in the first controller since 1.12.
 #[must_use]
 pub fn cleanup_finished_jobs<'a>(successful_limit: Option<i32>, failed_limit: Option<i32>, jobs: &[&'a Job]) -> Vec<&'a Job> {

@@ -122,7 +122,7 @@ pub enum Moment {
     Complete,
     /// It is paused, and no rollback is asked for: it does at every sync.
     Paused,
-    /// It does not. A Deployment whose rollout never completes keeps its whole history.
+    /// It does not, or it is asked to roll back first. A Deployment whose rollout never completes keeps its whole history.
     Incomplete,
 }
 
@@ -134,8 +134,10 @@ impl Deployment {
     pub fn moment(&self) -> Moment {
         let status = &self.status;
         let all = [status.updated_replicas, status.replicas, status.available_replicas];
-        if self.paused {
-            if self.rolling_back { Moment::Incomplete } else { Moment::Paused }
+        if self.rolling_back {
+            Moment::Incomplete
+        } else if self.paused {
+            Moment::Paused
         } else if all.iter().all(|count| *count == self.replicas) && status.observed_generation >= self.meta.owner.generation {
             Moment::Complete
         } else {

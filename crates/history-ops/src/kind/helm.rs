@@ -27,6 +27,19 @@ pub struct HelmRecord {
     pub payload: Option<Payload>,
 }
 
+impl HelmRecord {
+    /// What is wrong with its name: Helm finds and deletes a record by that alone, so that a copy under another name is none of its own.
+    ///
+    /// Source: `makeKey`, `pkg/storage/storage.go` of helm v2.17.0 and v4.3.1.
+    pub(crate) fn misnamed(&self) -> Option<String> {
+        let name = match self.generation {
+            Generation::Helm3 => format!("sh.helm.release.v1.{}.v{}", self.release, self.version),
+            Generation::Tiller => format!("{}.v{}", self.release, self.version),
+        };
+        (self.meta.object.name != name).then(|| format!("by them its name would be {name}"))
+    }
+}
+
 /// Which Helm wrote a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -48,7 +48,7 @@ pub enum Waiting {
 
 static EVICTED_FIRST: Since<bool> = Since::new(&[
     Row::new(12, false, "pkg/controller/podgc/gc_controller.go@v1.12.10 byCreationTimestamp"),
-    Row::new(28, true, "pkg/controller/podgc/gc_controller.go@v1.28.15 byEvictionAndCreationTimestamp; v1.27.16 has the other"),
+    Row::new(27, true, "pkg/controller/podgc/gc_controller.go@v1.27.16 byEvictionAndCreationTimestamp; v1.26.15 has the other"),
 ]);
 
 impl PodGcRules {

@@ -41,7 +41,8 @@ const HELM_SECRETS: List = List { api_version: "v1", plural: "secrets", kind: "S
 const HELM_MAPS: List = List { api_version: "v1", plural: "configmaps", kind: "ConfigMap", selector: "owner=helm", metadata: true };
 const TILLER_MAPS: List = List { selector: "OWNER=TILLER", ..HELM_MAPS };
 const TILLER_SECRETS: List = List { selector: "OWNER=TILLER", ..HELM_SECRETS };
-const EVENTS: List = List { api_version: "v1", plural: "events", kind: "Event", selector: "", metadata: true };
+// When it happened last stands outside of its metadata.
+const EVENTS: List = whole("v1", "events", "Event");
 
 static CRON_JOBS: Since<&str> =
     Since::new(&[Row::new(12, "batch/v1beta1", "pkg/apis/batch/v1beta1@v1.12"), Row::new(21, "batch/v1", "CHANGELOG-1.21: CronJob is batch/v1")]);
@@ -60,7 +61,7 @@ fn lists(part: Part, version: KubeVersion) -> Vec<List> {
 }
 
 impl Cluster {
-    /// Looks at what the policy's parts are made of, and at nothing else: only metadata where that is enough (Helm, Events), in pages of 500, of which
+    /// Looks at what the policy's parts are made of, and at nothing else: only metadata where that is enough (Helm), in pages of 500, of which
     /// one is held at a time. `progress` is told of every page.
     ///
     /// What this user may not list stands in `unread`; so does nothing else of a cluster that answers.

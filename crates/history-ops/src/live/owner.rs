@@ -6,10 +6,10 @@ use crate::kind::deployment::Moment;
 use crate::object::OwnerRef;
 use crate::pruning::{Failure, OwnerSeen};
 use crate::rows::{HistorySeen, OwnerMeta};
+use crate::selector::Selector;
 
 use super::act;
 use super::api::{Api, WHOLE, collection, encoded};
-use super::siblings;
 
 pub(super) struct Owner {
     pub(super) seen: OwnerSeen,
@@ -44,7 +44,8 @@ fn read(text: &str, owner: &OwnerRef) -> Result<Owner, Failure> {
     let (meta, rolled_out, named) = deployment.or(stateful_set).or(others).ok_or_else(|| unreadable("it is of another kind".to_owned()))?;
     let seen =
         OwnerSeen { uid: meta.owner.uid.clone(), generation: meta.owner.generation, deleting: meta.deleting, opted_out: meta.opted_out, rolled_out };
-    Ok(Owner { seen, named, selector: siblings::selector(&act::parsed(text)?["spec"]["selector"]) })
+    let selector: Selector = serde_json::from_value(act::parsed(text)?["spec"]["selector"].take()).unwrap_or_default();
+    Ok(Owner { seen, named, selector: selector.to_string() })
 }
 
 #[cfg(test)]

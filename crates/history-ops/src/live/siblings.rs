@@ -64,26 +64,6 @@ fn list(object: &ObjectRef, selector: &str) -> String {
     format!("{base}?limit={PAGE}{selector}")
 }
 
-/// A selector as queries have it.
-pub(super) fn selector(selector: &Value) -> String {
-    let equal = selector["matchLabels"].as_object().into_iter().flatten();
-    let equal = equal.filter_map(|(key, value)| value.as_str().map(|value| format!("{key}={value}")));
-    let others = selector["matchExpressions"].as_array().into_iter().flatten().filter_map(expression);
-    equal.chain(others).collect::<Vec<_>>().join(",")
-}
-
-fn expression(expression: &Value) -> Option<String> {
-    let key = expression["key"].as_str()?;
-    let values = || expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
-    match expression["operator"].as_str()? {
-        "In" => Some(format!("{key} in ({})", values())),
-        "NotIn" => Some(format!("{key} notin ({})", values())),
-        "Exists" => Some(key.to_owned()),
-        "DoesNotExist" => Some(format!("!{key}")),
-        _ => None,
-    }
-}
-
 impl Siblings {
     /// How many are there. Where more than `least` are, one of them is taken out until it is [settled](Self::settle).
     pub(super) async fn take(&self, api: &Api, history: &History, least: u64) -> Result<u64, Failure> {
@@ -155,14 +135,6 @@ mod tests {
 
     use super::*;
     use crate::object::Kind;
-
-    #[test]
-    fn a_selector_is_written_as_queries_have_it() {
-        let expressions = json!([{"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "old", "operator": "DoesNotExist"}]);
-        let written = selector(&json!({"matchLabels": {"app": "web"}, "matchExpressions": expressions}));
-        assert_eq!(written, "app=web,tier in (a,b),!old");
-        assert_eq!(selector(&Value::Null), "");
-    }
 
     #[test]
     fn a_record_is_counted_with_its_release() {

@@ -8,19 +8,17 @@ use crate::object::{OwnerKind, OwnerRef};
 use crate::policy::Part;
 use crate::pruning::{Guard, Notice, Reason};
 use crate::rows::OwnerMeta;
+use crate::selector::Selector;
 
 use super::draft::{Draft, Going};
 use super::retention::{self, Entry, Limit};
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     let seen = draft.seen;
+    let stateful_sets = seen.stateful_sets.iter().map(|set| (&set.meta.owner, &set.selector));
+    let owners: HashMap<(&str, &str), (&Arc<OwnerRef>, &Selector)> =
+        stateful_sets.chain(seen.daemon_sets.iter().map(|set| (&set.meta.owner, &set.selector))).map(|found| (found.0.key(), found)).collect();
     let mut revisions: HashMap<&str, Vec<&ControllerRevision>> = HashMap::new();
-    for set in &seen.stateful_sets {
-        revisions.entry(&set.meta.owner.uid).or_default();
-    }
-    for set in &seen.daemon_sets {
-        revisions.entry(&set.meta.owner.uid).or_default();
-    }
     let policy = draft.policy;
     let all = draft.once(&seen.controller_revisions, |one| &one.meta);
     for one in all.into_iter().filter(|one| policy.wants(Part::ControllerRevisions, &one.meta.object.namespace)) {
@@ -29,19 +27,15 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             Some(controller) if !OwnerKind::StatefulSet.is_of(controller) && !OwnerKind::DaemonSet.is_of(controller) => {
                 draft.keep(&one.meta.object, Reason::Foreign { controller: controller.clone() });
             }
-            Some(controller) => match revisions.get_mut(controller.uid.as_str()) {
-                Some(of_owner) => of_owner.push(one),
+            Some(controller) => match owners.get(&(one.meta.object.namespace.as_str(), controller.uid.as_str())) {
+                Some((owner, selector)) if selector.matches(&one.labels) => revisions.entry(owner.uid.as_str()).or_default().push(one),
+                Some((owner, _)) => draft.keep(&one.meta.object, Reason::NotSelected { owner: Arc::clone(owner) }),
                 None => draft.keep(&one.meta.object, Reason::OwnerNotSeen { controller: controller.clone() }),
             },
         }
     }
-    if seen.pods.is_empty() {
-        let unseen = revisions.into_values().flatten().map(|one| &one.meta);
-        draft.keep_all(unseen, &Reason::PodsNotSeen);
-        return;
-    }
     let running = running(draft);
-    let none = BTreeSet::new();
+    let none = Running::default();
     let live = |owner: &OwnerRef| running.get(owner.uid.as_str()).unwrap_or(&none);
     for set in &seen.stateful_sets {
         let mut of_set = revisions.remove(set.meta.owner.uid.as_str()).unwrap_or_default();
@@ -55,23 +49,35 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     }
 }
 
-/// What the pods of each owner run, by the owner's uid. Pods that have ended count too, as for a DaemonSet since 1.26: more stays.
-fn running<'a>(draft: &Draft<'a>) -> HashMap<&'a str, BTreeSet<&'a str>> {
-    let mut running: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+/// What the pods of one owner run.
+#[derive(Default)]
+struct Running<'a> {
+    pods: usize,
+    hashes: BTreeSet<&'a str>,
+}
+
+/// By the owner's uid. Pods that have ended count too, as for a DaemonSet: more stays of a StatefulSet.
+fn running<'a>(draft: &Draft<'a>) -> HashMap<&'a str, Running<'a>> {
+    let mut running: HashMap<&str, Running<'_>> = HashMap::new();
     for pod in &draft.seen.pods {
-        if let (Some(controller), Some(hash)) = (&pod.meta.controller, &pod.revision_hash) {
-            running.entry(controller.uid.as_str()).or_default().insert(hash.as_str());
+        if let Some(controller) = &pod.meta.controller {
+            let of_owner = running.entry(controller.uid.as_str()).or_default();
+            of_owner.pods += 1;
+            of_owner.hashes.extend(pod.revision_hash.as_deref());
         }
     }
     running
 }
 
-fn of_stateful_set(draft: &mut Draft<'_>, set: &StatefulSet, revisions: &[&ControllerRevision], running: &BTreeSet<&str>) {
-    if !may_be_pruned(draft, &set.meta, set.observed_generation, revisions) {
+fn of_stateful_set(draft: &mut Draft<'_>, set: &StatefulSet, revisions: &[&ControllerRevision], running: &Running<'_>) {
+    if !may_be_pruned(draft, &set.meta, set.observed_generation, revisions) || !pods_seen(draft, set.pods, running, revisions) {
         return;
     }
-    let named = [&set.current_revision, &set.update_revision].into_iter().flatten().map(String::as_str);
-    let live: BTreeSet<&str> = running.iter().copied().chain(named).collect();
+    let (Some(current), Some(update)) = (&set.current_revision, &set.update_revision) else {
+        draft.keep_all(revisions.iter().map(|one| &one.meta), &Reason::NotObserved { owner: Arc::clone(&set.meta.owner) });
+        return;
+    };
+    let live: BTreeSet<&str> = running.hashes.iter().copied().chain([current.as_str(), update.as_str()]).collect();
     let retention = draft.policy.revisions;
     let limit = Limit::of(Some(set.revision_history_limit), &retention);
     let over = rule::truncate_history(limit.as_i32().unwrap_or(i32::MAX), revisions, &live);
@@ -80,8 +86,8 @@ fn of_stateful_set(draft: &mut Draft<'_>, set: &StatefulSet, revisions: &[&Contr
     judge(draft, &set.meta.owner, revisions, &free, &over, limit);
 }
 
-fn of_daemon_set(draft: &mut Draft<'_>, set: &DaemonSet, revisions: &[&ControllerRevision], running: &BTreeSet<&str>) {
-    if !may_be_pruned(draft, &set.meta, set.observed_generation, revisions) {
+fn of_daemon_set(draft: &mut Draft<'_>, set: &DaemonSet, revisions: &[&ControllerRevision], running: &Running<'_>) {
+    if !may_be_pruned(draft, &set.meta, set.observed_generation, revisions) || !pods_seen(draft, set.pods, running, revisions) {
         return;
     }
     let (new, old): (Vec<&ControllerRevision>, Vec<_>) = revisions.iter().partition(|one| one.template == Some(set.template));
@@ -92,8 +98,8 @@ fn of_daemon_set(draft: &mut Draft<'_>, set: &DaemonSet, revisions: &[&Controlle
     draft.keep_all(new.iter().map(|one| &one.meta), &Reason::New);
     let retention = draft.policy.revisions;
     let limit = Limit::of(Some(set.revision_history_limit), &retention);
-    let over = rule::cleanup_history(limit.as_i32().unwrap_or(i32::MAX), &old, running);
-    let (stays, free): (Vec<&ControllerRevision>, Vec<_>) = old.iter().partition(|one| running.contains(one.pod_hash()));
+    let over = rule::cleanup_history(limit.as_i32().unwrap_or(i32::MAX), &old, &running.hashes);
+    let (stays, free): (Vec<&ControllerRevision>, Vec<_>) = old.iter().partition(|one| running.hashes.contains(one.pod_hash()));
     draft.keep_all(stays.iter().map(|one| &one.meta), &Reason::Live);
     judge(draft, &set.meta.owner, revisions, &free, &over, limit);
 }
@@ -112,6 +118,16 @@ fn may_be_pruned(draft: &mut Draft<'_>, meta: &OwnerMeta, observed: i64, revisio
     false
 }
 
+/// Fewer than its status tells of, and nothing says what the others run.
+fn pods_seen(draft: &mut Draft<'_>, pods: Option<i32>, running: &Running<'_>, revisions: &[&ControllerRevision]) -> bool {
+    let wanted = pods.map_or(usize::from(draft.seen.pods.is_empty()), |pods| usize::try_from(pods).unwrap_or(0));
+    let seen = running.pods >= wanted || (pods.is_none() && !draft.seen.pods.is_empty());
+    if !seen {
+        draft.keep_all(revisions.iter().map(|one| &one.meta), &Reason::PodsNotSeen);
+    }
+    seen
+}
+
 fn judge(
     draft: &mut Draft<'_>,
     owner: &Arc<OwnerRef>,
@@ -121,6 +137,8 @@ fn judge(
     limit: Limit,
 ) {
     let over = retention::condemned(over.iter().map(|one| &one.meta));
+    let (going_already, free): (Vec<&ControllerRevision>, Vec<_>) = free.iter().partition(|one| one.meta.deleting);
+    draft.keep_all(going_already.iter().map(|one| &one.meta), &Reason::Waiting);
     let newest = free.last().map(|one| one.meta.object.uid.as_str());
     let entry = |one: &&'_ ControllerRevision| newest == Some(one.meta.object.uid.as_str());
     let entries: Vec<Entry<'_>> = free.iter().map(|one| Entry { meta: &one.meta, since: one.meta.created, known_good: entry(one) }).collect();

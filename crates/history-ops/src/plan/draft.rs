@@ -10,7 +10,7 @@ use crate::kind::cron_job::Job;
 use crate::object::{Kind, Meta, ObjectRef, OwnerRef};
 use crate::policy::{Part, Policy};
 use crate::pruning::{Delete, Guard, Notice, Propagation, PruningPlan, Reason, Why};
-use crate::rows::HistorySeen;
+use crate::rows::{HistorySeen, OwnerMeta};
 
 use super::unused;
 
@@ -27,6 +27,8 @@ pub(super) struct Draft<'a> {
     planned: BTreeMap<Kind, u64>,
     /// How many of each kind were seen once more.
     repeated: BTreeMap<Kind, u64>,
+    /// The uids of those who ask that what they control stays.
+    opted_out: HashSet<&'a str>,
 }
 
 /// One deletion, as a part asks for it.
@@ -44,7 +46,8 @@ impl<'a> Draft<'a> {
         let cluster = seen.cluster.as_ref().map(|uid| Guard::Cluster { uid: Arc::clone(uid) });
         let (steps, held, notices) = (Vec::new(), Vec::new(), Vec::new());
         let (totals, planned, repeated) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { seen, policy, now, cluster, steps, held, notices, totals, planned, repeated }
+        let opted_out = opted_out(seen).collect();
+        Self { seen, policy, now, cluster, steps, held, notices, totals, planned, repeated, opted_out }
     }
 
     /// Each object once: in a dump that was put together of several some stand twice, and would take two places in a history.
@@ -54,10 +57,9 @@ impl<'a> Draft<'a> {
             return rows.iter().collect();
         }
         let mut uids = HashSet::with_capacity(rows.len());
-        let first: Vec<&T> = rows.iter().filter(|row| uids.insert(meta(row).object.uid.as_str())).collect();
-        if let Some(row) = rows.first().filter(|_| first.len() < rows.len()) {
-            // One kind in all rows, but for records of Helm; of those it does not matter.
-            *self.repeated.entry(meta(row).object.kind).or_default() += count_of(rows.len() - first.len());
+        let (first, again): (Vec<&T>, Vec<&T>) = rows.iter().partition(|row| uids.insert(meta(row).object.uid.as_str()));
+        for row in again {
+            *self.repeated.entry(meta(row).object.kind).or_default() += 1;
         }
         first
     }
@@ -105,12 +107,9 @@ impl<'a> Draft<'a> {
         self.notices.push(notice);
     }
 
-    /// Whether it asks to stay.
-    pub(super) fn opted_out(&mut self, meta: &Meta) -> bool {
-        if meta.opted_out {
-            self.keep(&meta.object, Reason::OptedOut);
-        }
-        meta.opted_out
+    /// Whether it asks to stay, or whoever controls it asks that it does.
+    pub(super) fn asks_to_stay(&self, meta: &Meta) -> bool {
+        meta.opted_out || meta.controller.as_ref().is_some_and(|controller| self.opted_out.contains(controller.uid.as_str()))
     }
 
     pub(super) fn is_older(&self, since: Option<Timestamp>, age: Option<jiff::SignedDuration>) -> bool {
@@ -142,7 +141,7 @@ impl<'a> Draft<'a> {
         unused::announce(&mut self.notices, &self.steps, self.seen);
         let totals =
             self.totals.iter().map(|(part, (objects, json_bytes))| Notice::Total { part: *part, objects: *objects, json_bytes: *json_bytes });
-        let notices = totals.chain(self.notices.drain(..)).collect();
+        self.notices = totals.chain(self.notices.drain(..)).collect();
         if self.cluster.is_none() && !self.steps.is_empty() {
             self.refuse(Reason::UnknownCluster);
         }
@@ -153,10 +152,12 @@ impl<'a> Draft<'a> {
             Some(uid) => format!("pruning of history in cluster {uid}"),
             None => "pruning of history".to_owned(),
         };
-        Plan { subject, notices, steps: self.steps, held: self.held }
+        Plan { subject, notices: self.notices, steps: self.steps, held: self.held }
     }
 
     fn refuse(&mut self, reason: Reason) {
+        // They tell of steps.
+        self.notices.clear();
         self.steps.clear();
         self.held.insert(0, Held { target: "the whole plan".to_owned(), reason });
     }
@@ -182,6 +183,15 @@ impl<'a> Draft<'a> {
 fn comes_before(one: &ObjectRef, other: &ObjectRef) -> bool {
     let key = |object: &ObjectRef| format!("{}/{}", object.namespace, object.name);
     if one.namespace == other.namespace { one.name < other.name } else { key(one) < key(other) }
+}
+
+fn opted_out(seen: &HistorySeen) -> impl Iterator<Item = &str> {
+    let owner = |meta: &'_ OwnerMeta| meta.opted_out;
+    let deployments = seen.deployments.iter().map(|one| &one.meta);
+    let owners = deployments.chain(seen.stateful_sets.iter().map(|one| &one.meta)).chain(seen.daemon_sets.iter().map(|one| &one.meta));
+    let owners = owners.chain(seen.cron_jobs.iter().map(|one| &one.meta)).filter(move |meta| owner(meta)).map(|meta| meta.owner.uid.as_str());
+    let objects = seen.replica_sets.iter().map(|one| &one.meta).chain(seen.jobs.iter().map(|one| &one.meta));
+    owners.chain(objects.filter(|meta| meta.opted_out).map(|meta| meta.object.uid.as_str()))
 }
 
 /// As it is displayed, with one allocation: a plan has as many as there are objects.

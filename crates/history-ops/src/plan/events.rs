@@ -10,7 +10,8 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     let events = draft.once(&seen.events, |event| &event.meta);
     for event in events.into_iter().filter(|event| policy.wants(Part::Events, &event.meta.object.namespace)) {
         let last = event.last.or(event.meta.created);
-        if draft.opted_out(&event.meta) {
+        if draft.asks_to_stay(&event.meta) {
+            draft.keep(&event.meta.object, Reason::OptedOut);
             continue;
         }
         match last {

@@ -50,7 +50,9 @@ fn of_release(draft: &mut Draft<'_>, generation: Generation, all: &[&HelmRecord]
     if let Some(deployed) = deployed {
         draft.keep(&deployed.meta.object, Reason::Deployed);
     }
-    let free: Vec<&HelmRecord> = records.into_iter().filter(|record| deployed.is_none_or(|kept| kept.version != record.version)).collect();
+    let free = records.into_iter().filter(|record| deployed.is_none_or(|kept| kept.version != record.version));
+    let (going_already, free): (Vec<&HelmRecord>, Vec<_>) = free.partition(|record| record.meta.deleting);
+    draft.keep_all(going_already.iter().map(|record| &record.meta), &Reason::Waiting);
     let good = free.iter().rev().find(|record| record.status == "superseded").map(|record| record.version);
     let entry = |record: &&'_ HelmRecord| good == Some(record.version);
     let entries: Vec<Entry<'_>> =
@@ -81,7 +83,7 @@ fn distrust(record: &HelmRecord) -> Option<String> {
     match &record.payload {
         Some(Payload::Unreadable { problem }) => Some(problem.to_string()),
         Some(Payload::Differs { says }) => Some(format!("its payload says {says}")),
-        Some(Payload::Agrees) | None => None,
+        Some(Payload::Agrees) | None => record.misnamed(),
     }
 }
 
@@ -96,7 +98,8 @@ fn nothing_goes(generation: Generation, records: &[&HelmRecord], deployed: Optio
 
 fn limit(draft: &Draft<'_>, generation: Generation) -> Limit {
     let asked = draft.policy.helm_history_max;
-    let most = Some(asked.unwrap_or_else(|| generation.default_max_history())).filter(|most| *most > 0);
+    let default = || Some(generation.default_max_history()).filter(|most| *most > 0).map(|most| most.max(draft.policy.helm.min_kept));
+    let most = asked.map_or_else(default, |most| Some(most).filter(|most| *most > 0));
     let set_by = if asked.is_some() { LimitBy::Policy } else { LimitBy::Helm };
     let wanted = draft.policy.helm.max_kept.map(|most| most.max(draft.policy.helm.min_kept));
     match (most, wanted) {

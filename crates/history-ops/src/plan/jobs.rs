@@ -16,7 +16,7 @@ use super::retention::{self, Entry, Limit, Verdict};
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     let seen = draft.seen;
-    let index: HashMap<&str, usize> = seen.cron_jobs.iter().enumerate().map(|(index, one)| (one.meta.owner.uid.as_str(), index)).collect();
+    let index: HashMap<(&str, &str), usize> = seen.cron_jobs.iter().enumerate().map(|(index, one)| (one.meta.owner.key(), index)).collect();
     let mut owned: Vec<Vec<&Job>> = vec![Vec::new(); seen.cron_jobs.len()];
     for job in draft.once(&seen.jobs, |job| &job.meta) {
         // Whose time is over goes by its own rule, whoever owns it; what is on its way out anyway takes no place in the limits either.
@@ -24,7 +24,10 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
             continue;
         }
         let by = job.meta.controller.as_ref().filter(|controller| OwnerKind::CronJob.is_of(controller));
-        match by.and_then(|controller| index.get(controller.uid.as_str())).and_then(|index| owned.get_mut(*index)) {
+        match by
+            .and_then(|controller| index.get(&(job.meta.object.namespace.as_str(), controller.uid.as_str())))
+            .and_then(|index| owned.get_mut(*index))
+        {
             Some(jobs) => jobs.push(job),
             None => of_nobody(draft, job),
         }
@@ -40,7 +43,7 @@ fn goes_by_time(draft: &mut Draft<'_>, job: &Job) -> bool {
         return false;
     }
     match job.time_to_live(draft.now) {
-        TimeToLive::Until { expires, left } if left <= SignedDuration::ZERO && !meta.deleting && !meta.opted_out => {
+        TimeToLive::Until { expires, left } if left <= SignedDuration::ZERO && !meta.deleting && !draft.asks_to_stay(meta) => {
             let why = Why::TimeToLiveOver { expired: expires };
             draft.delete(Going { part: Part::JobTtl, meta, owner: None, revision: None, why, guards: &[] });
             true
@@ -93,28 +96,31 @@ fn of_class<'a>(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&'a Job], end
     };
     let over = cron_job::cleanup_finished_jobs(limits.0, limits.1, &ended_so);
     let over = retention::condemned(over.iter().map(|job| &job.meta));
-    let newest = ended_so.last().map(|job| job.meta.object.uid.as_str()).filter(|_| end == End::Complete);
-    let known_good = |job: &&'_ Job| newest == Some(job.meta.object.uid.as_str());
     let (going_already, free): (Vec<&Job>, Vec<&Job>) = ended_so.iter().partition(|job| job.meta.deleting);
     draft.keep_all(going_already.iter().map(|job| &job.meta), &Reason::Waiting);
+    let newest = free.last().map(|job| job.meta.object.uid.as_str()).filter(|_| end == End::Complete);
+    let known_good = |job: &&'_ Job| newest == Some(job.meta.object.uid.as_str());
     let entries: Vec<Entry<'_>> = free.iter().map(|job| Entry { meta: &job.meta, since: ended(job), known_good: known_good(job) }).collect();
     retention::judge(draft, &retention, limit, &entries, &over)
 }
 
 fn of_nobody(draft: &mut Draft<'_>, job: &Job) {
     let (meta, namespace) = (&job.meta, &job.meta.object.namespace);
-    if !draft.policy.wants(Part::UnownedJobs, namespace) && !draft.policy.wants(Part::JobTtl, namespace) {
+    let of_cron_job = meta.controller.as_ref().is_some_and(|controller| OwnerKind::CronJob.is_of(controller));
+    let asked = [Part::UnownedJobs, Part::JobTtl].into_iter().chain(of_cron_job.then_some(Part::CronJobs));
+    if !asked.into_iter().any(|part| draft.policy.wants(part, namespace)) {
         return;
     }
     let age = draft.policy.unowned_jobs_older_than.filter(|_| draft.policy.wants(Part::UnownedJobs, namespace));
     let reason = match (job.finished, &meta.controller, job.time_to_live(draft.now)) {
         _ if meta.deleting => Reason::Waiting,
-        _ if meta.opted_out => Reason::OptedOut,
+        _ if draft.asks_to_stay(meta) => Reason::OptedOut,
         (None, _, _) => Reason::Unfinished,
         (_, _, TimeToLive::NoFinishTime) => Reason::NoFinishTime,
         (_, _, TimeToLive::Until { expires, .. }) => Reason::TimeToLive { expires },
         (_, Some(controller), _) if OwnerKind::CronJob.is_of(controller) => Reason::OwnerNotSeen { controller: controller.clone() },
         (_, Some(controller), _) => Reason::Foreign { controller: controller.clone() },
+        (Some(_), None, TimeToLive::None) if meta.has_owners => Reason::Owned,
         (Some(_), None, TimeToLive::None) if draft.is_older(ended(job), age) => {
             let why = Why::TooOld { since: ended(job).unwrap_or(draft.now) };
             draft.delete(Going { part: Part::UnownedJobs, meta, owner: None, revision: None, why, guards: &[] });

@@ -18,7 +18,8 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     let over = pod_gc::gc_terminated(threshold, pods.iter().copied(), PodGcRules::at(draft.policy.version));
     let uids: HashSet<&str> = over.iter().map(|pod| pod.meta.object.uid.as_str()).collect();
     for pod in over.into_iter().filter(|pod| draft.policy.wants(Part::Pods, &pod.meta.object.namespace)) {
-        if draft.opted_out(&pod.meta) {
+        if draft.asks_to_stay(&pod.meta) {
+            draft.keep(&pod.meta.object, Reason::OptedOut);
             continue;
         }
         let why = Why::OverThreshold { threshold };

@@ -51,7 +51,7 @@ pub(super) type Verdict<'a> = (&'a Meta, Result<Why, Reason>);
 /// The guard that what is left of one owner's history stays: `all` of it but what is on its way out, and what is condemned.
 pub(super) fn stay<'a>(all: impl Iterator<Item = &'a Meta>, verdicts: &[Verdict<'_>]) -> Guard {
     let there = all.filter(|meta| !meta.deleting).count();
-    let going = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
+    let going = verdicts.iter().filter(|(meta, verdict)| verdict.is_ok() && !meta.deleting).count();
     Guard::Stay { least: u64::try_from(there.saturating_sub(going)).unwrap_or(u64::MAX) }
 }
 
@@ -64,19 +64,17 @@ pub(super) fn condemned<'a>(over: impl Iterator<Item = &'a Meta>) -> Condemned {
 
 /// Which go and why, and why the others stay. `over` are those that the limit condemns; `entries` are all that nothing protects, oldest first.
 pub(super) fn judge<'a>(draft: &Draft<'_>, retention: &Retention, limit: Limit, entries: &[Entry<'a>], over: &Condemned) -> Vec<Verdict<'a>> {
-    let mut staying = entries.len();
-    let mut verdicts = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let verdict = one(draft, retention, limit, entry, over.contains(&Arc::as_ptr(&entry.meta.object)), staying);
-        staying -= usize::from(verdict.is_ok());
-        verdicts.push((entry.meta, verdict));
-    }
-    verdicts
+    // As many of the newest have no age.
+    let aging = entries.len().saturating_sub(usize::try_from(retention.min_kept).unwrap_or(usize::MAX));
+    let too_old = |place: usize, entry: &Entry<'_>| place < aging && draft.is_older(entry.since, retention.max_age);
+    let verdict = |(place, entry): (usize, &Entry<'a>)| {
+        let over = over.contains(&Arc::as_ptr(&entry.meta.object));
+        (entry.meta, one(draft, retention, limit, entry, over, too_old(place, entry)))
+    };
+    entries.iter().enumerate().map(verdict).collect()
 }
 
-fn one(draft: &Draft<'_>, retention: &Retention, limit: Limit, entry: &Entry<'_>, over: bool, staying: usize) -> Result<Why, Reason> {
-    let least = usize::try_from(retention.min_kept).unwrap_or(usize::MAX);
-    let too_old = draft.is_older(entry.since, retention.max_age) && staying > least;
+fn one(draft: &Draft<'_>, retention: &Retention, limit: Limit, entry: &Entry<'_>, over: bool, too_old: bool) -> Result<Why, Reason> {
     if !over && !too_old {
         return Err(Reason::WithinLimit { limit: limit.most });
     }

@@ -1,12 +1,10 @@
 //! One object into its row.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::kind::controller_revision::{ControllerRevision, DaemonSet, StatefulSet};
@@ -109,6 +107,7 @@ fn meta(raw: &RawValue, kind: Kind, metadata: &mut Metadata) -> Result<Meta, Unr
         resource_version: text(metadata.resource_version.take(), "metadata.resourceVersion")?,
     };
     let references = metadata.owner_references.take().unwrap_or_default();
+    let has_owners = !references.is_empty();
     let controller = references.into_iter().find(|reference| reference.controller == Some(true));
     let controller = controller.map(|found| Controller {
         api_version: printable(&found.api_version),
@@ -122,6 +121,7 @@ fn meta(raw: &RawValue, kind: Kind, metadata: &mut Metadata) -> Result<Meta, Unr
         deleting: metadata.deletion_timestamp.is_some(),
         generation: metadata.generation.unwrap_or(0),
         controller,
+        has_owners,
         opted_out,
         json_bytes: Some(compact_length(raw.get())),
     })
@@ -211,6 +211,8 @@ fn stateful_set(raw: &RawValue, metadata: &Metadata) -> Result<StatefulSet, Unre
     Ok(StatefulSet {
         meta: owner(OwnerKind::StatefulSet, metadata)?,
         revision_history_limit: spec.revision_history_limit.unwrap_or(REVISION_HISTORY_LIMIT),
+        selector: spec.selector.unwrap_or_default(),
+        pods: status.replicas,
         observed_generation: status.observed_generation.unwrap_or(0),
         current_revision: status.current_revision.filter(|name| !name.is_empty()),
         update_revision: status.update_revision.filter(|name| !name.is_empty()),
@@ -224,6 +226,8 @@ fn daemon_set(raw: &RawValue, metadata: &Metadata) -> Result<DaemonSet, UnreadPr
     Ok(DaemonSet {
         meta: owner(OwnerKind::DaemonSet, metadata)?,
         revision_history_limit: spec.revision_history_limit.unwrap_or(REVISION_HISTORY_LIMIT),
+        selector: spec.selector.unwrap_or_default(),
+        pods: status.current_number_scheduled,
         observed_generation: status.observed_generation.unwrap_or(0),
         template,
         uses,
@@ -232,7 +236,8 @@ fn daemon_set(raw: &RawValue, metadata: &Metadata) -> Result<DaemonSet, UnreadPr
 
 fn controller_revision(raw: &RawValue, mut metadata: Metadata) -> Result<ControllerRevision, UnreadProblem> {
     let found: RevisionBody = body(raw)?;
-    let hash = metadata.labels.as_mut().and_then(|labels| labels.remove("controller-revision-hash"));
+    let labels = metadata.labels.take().unwrap_or_default();
+    let hash = labels.get("controller-revision-hash").cloned();
     if hash.as_deref().is_some_and(|hash| !is_label(hash)) {
         return Err(UnreadProblem::Invalid { problem: "metadata.labels.controller-revision-hash is no value that a label can have".to_owned() });
     }
@@ -241,21 +246,19 @@ fn controller_revision(raw: &RawValue, mut metadata: Metadata) -> Result<Control
         meta: meta(raw, Kind::ControllerRevision, &mut metadata)?,
         revision: needed(found.revision, "revision")?,
         hash,
+        labels,
         template: template.map(TemplateHash::of),
         uses: template.map(|template| of_pod_spec(&template["spec"])).unwrap_or_default().into(),
     })
 }
 
 fn cron_job(raw: &RawValue, metadata: &Metadata) -> Result<CronJob, UnreadProblem> {
-    let (spec, status) = parts(raw)?;
-    let uid = |reference: &Value| reference["uid"].as_str().map(str::to_owned);
-    let active: BTreeSet<String> = status.active.iter().filter_map(Value::as_array).flatten().filter_map(uid).collect();
+    let (spec, _) = parts(raw)?;
     let template = spec.job_template.unwrap_or_default();
     Ok(CronJob {
         meta: owner(OwnerKind::CronJob, metadata)?,
         successful_jobs_history_limit: spec.successful_jobs_history_limit,
         failed_jobs_history_limit: spec.failed_jobs_history_limit,
-        active,
         uses: of_pod_spec(&template["spec"]["template"]["spec"]).into(),
     })
 }
@@ -299,7 +302,7 @@ fn event(raw: &RawValue, mut metadata: Metadata) -> Result<Event, UnreadProblem>
     let found: EventBody = body(raw)?;
     let observed = found.series.and_then(|series| series.last_observed_time);
     let meta = meta(raw, Kind::Event, &mut metadata)?;
-    let last = [found.last_timestamp, found.event_time, observed, meta.created].into_iter().flatten().max();
+    let last = [found.last_timestamp, found.deprecated_last_timestamp, found.event_time, observed, meta.created].into_iter().flatten().max();
     Ok(Event { meta, last })
 }
 

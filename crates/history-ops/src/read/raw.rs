@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::selector::Selector;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head<'a> {
@@ -53,6 +55,7 @@ pub(super) struct WorkloadSpec {
     pub(super) replicas: Option<i32>,
     pub(super) revision_history_limit: Option<i32>,
     pub(super) paused: Option<bool>,
+    pub(super) selector: Option<Selector>,
     pub(super) template: Option<Value>,
     pub(super) ttl_seconds_after_finished: Option<i32>,
     pub(super) successful_jobs_history_limit: Option<i32>,
@@ -66,13 +69,13 @@ pub(super) struct WorkloadSpec {
 pub(super) struct Status {
     pub(super) observed_generation: Option<i64>,
     pub(super) replicas: Option<i32>,
+    pub(super) current_number_scheduled: Option<i32>,
     pub(super) updated_replicas: Option<i32>,
     pub(super) available_replicas: Option<i32>,
     pub(super) current_revision: Option<String>,
     pub(super) update_revision: Option<String>,
     pub(super) start_time: Option<Timestamp>,
     pub(super) conditions: Option<Vec<Condition>>,
-    pub(super) active: Option<Value>,
     pub(super) phase: Option<String>,
     pub(super) reason: Option<String>,
 }
@@ -116,6 +119,9 @@ pub(super) struct RevisionBody {
 pub(super) struct EventBody {
     #[serde(default)]
     pub(super) last_timestamp: Option<Timestamp>,
+    /// The same in `events.k8s.io/v1`.
+    #[serde(default)]
+    pub(super) deprecated_last_timestamp: Option<Timestamp>,
     #[serde(default)]
     pub(super) event_time: Option<Timestamp>,
     #[serde(default)]
