@@ -302,7 +302,7 @@ impl From<history::Error> for Trouble {
             history::Error::Api { .. } => Class::Unreachable,
             history::Error::Journal { .. } => Class::FileError,
             history::Error::JournalBusy { .. } => Class::FileInUse,
-            history::Error::NegativeAge
+            history::Error::NegativeAge { .. }
             | history::Error::Percent { .. }
             | history::Error::NotADump { .. }
             | history::Error::Kubeconfig { .. }
