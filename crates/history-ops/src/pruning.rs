@@ -1,17 +1,19 @@
 //! The nouns of pruning, and the decisions about single steps.
 
+mod text;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_core::plan::{Domain, Outcome, Plan};
 
-use crate::kind::cron_job::End;
 use crate::object::{Controller, Kind, ObjectRef, OwnerRef};
 use crate::policy::Part;
 use crate::uses::Use;
+
+use text::{in_namespace, within};
 
 /// The domain of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -480,97 +482,5 @@ fn unchanged(object: &ObjectRef, seen: &Seen) -> Result<(), Refusal> {
         }
         // That it is gone is the effect, which was asked for before.
         Some(_) | None => Ok(()),
-    }
-}
-
-fn within(limit: Option<&u64>) -> String {
-    limit.map_or_else(|| "there is no limit".to_owned(), |limit| format!("the limit is {limit}"))
-}
-
-fn in_namespace(namespace: Option<&String>) -> String {
-    namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default()
-}
-
-impl fmt::Display for Delete {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("delete")?;
-        if let Some(revision) = self.revision {
-            write!(f, " revision {revision}")?;
-        }
-        write!(f, ": {}", self.why)
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OverLimit { limit, set_by } => write!(f, "over the limit of {limit} ({set_by})"),
-            Self::TooOld { since } => write!(f, "of {since}, older than the policy allows"),
-            Self::TimeToLiveOver { expired } => write!(f, "its time to live was over at {expired}"),
-            Self::OverThreshold { threshold } => write!(f, "over the threshold of {threshold} pods that have ended"),
-        }
-    }
-}
-
-impl fmt::Display for LimitBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Workload => "the workload's own",
-            Self::Policy => "the policy's",
-            Self::Helm => "Helm's default",
-        })
-    }
-}
-
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cluster { uid } => write!(f, "the cluster's kube-system has the uid {uid}"),
-            Self::Owner { owner } => write!(f, "{owner} is at generation {}", owner.generation),
-            Self::Unchanged { object } => write!(f, "it is at resourceVersion {}", object.resource_version),
-            Self::NotLive { names } => write!(f, "nothing runs {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")),
-            Self::Deployed { object } => write!(f, "{object} is deployed"),
-        }
-    }
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Total { part, objects, json_bytes } => write!(f, "{part}: {objects} objects, {json_bytes} bytes of JSON"),
-            Self::RollbackLost { owner, revisions } => write!(f, "{owner}: no rollback any more to revision {}", listed(revisions)),
-            Self::HelmRollbackLost { release, revisions } => write!(f, "release {release}: no rollback any more to revision {}", listed(revisions)),
-            Self::NoLongerUsed { namespace, what, last } => {
-                write!(f, "{what} in namespace {namespace} was used last, as far as was seen, by {}, which goes", last.name)
-            }
-        }
-    }
-}
-
-fn listed(revisions: &[i64]) -> String {
-    revisions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ReplicaSets => "ReplicaSets",
-            Self::ControllerRevisions => "ControllerRevisions",
-            Self::CronJobs => "Jobs of CronJobs",
-            Self::JobTtl => "Jobs with a time to live",
-            Self::UnownedJobs => "Jobs of nobody",
-            Self::Pods => "Pods",
-            Self::Helm => "records of Helm",
-            Self::Events => "Events",
-        })
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Complete => "complete",
-            Self::Failed => "failed",
-        })
     }
 }
