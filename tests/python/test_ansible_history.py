@@ -110,7 +110,7 @@ def test_what_cannot_be_followed_or_reached_fails_with_its_kind(
     assert (without["failed"], without["msg"].split(":")[0]) == (True, "journal is missing")
     nowhere = kubeconfig(tmp_path / "nowhere.conf", free_ports(1)[0])
     unreached = module(tmp_path, of(kubernetes, shop, tmp_path, kubeconfig=str(nowhere)), "--check")
-    assert (unreached["failed"], unreached["details"]["error"]) == (True, "api")
+    assert (unreached["failed"], unreached["details"]["error"]) == (True, "unreachable")
     nobody = kubernetes.user(f"nobody-{shop}")
     blind = module(tmp_path, of(kubernetes, shop, tmp_path, kubeconfig=str(nobody)), "--check")
     assert (blind["failed"], blind["changed"]) == (True, False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import http.server
 import json
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from typing import Any
 import pytest
 from real_etcd import free_ports
 from real_kubernetes import RealKubernetes
-from trimtab import FileError, FileInUse, InvalidInput, Unreachable, history
+from trimtab import ClusterError, FileError, FileInUse, InvalidInput, Unreachable, history
 from turns import others_run_while
 
 VERSION = "1.37.2"
@@ -284,7 +286,7 @@ def a_plan() -> history.PruningPlan:
 
 def test_a_server_that_nobody_runs_is_unreachable(tmp_path: Path) -> None:
     nowhere = history.Cluster(kubeconfig(tmp_path / "conf", free_ports(1)[0]), journal=tmp_path / "journal")
-    with pytest.raises(Unreachable, match="the API server: ") as caught:
+    with pytest.raises(Unreachable, match="the API server does not answer: ") as caught:
         nowhere.observe(version=VERSION)
     assert isinstance(caught.value, ConnectionError)
     assert "refused" in str(caught.value)
@@ -293,6 +295,34 @@ def test_a_server_that_nobody_runs_is_unreachable(tmp_path: Path) -> None:
     assert (report.is_done, report.acted) == (False, 0)
     assert [step.outcome["outcome"] for step in report.steps] == ["failed"]
     assert report.steps[0].outcome["failure"]["failure"] == "api"
+
+
+class Fails(http.server.BaseHTTPRequestHandler):
+    """In the place of a server whose etcd is gone: a real one says so only after a minute."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"kind": "Status", "code": 500, "message": "etcdserver: request timed out"}).encode()
+        self.send_response(500)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
+
+
+def test_a_server_that_fails_is_told_from_one_that_nobody_runs(tmp_path: Path) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fails) as server:
+        threading.Thread(target=server.serve_forever).start()
+        failing = history.Cluster(kubeconfig(tmp_path / "conf", server.server_port), journal=tmp_path / "journal")
+        try:
+            with pytest.raises(ClusterError, match="etcdserver: request timed out") as caught:
+                failing.observe(version=VERSION)
+            assert not isinstance(caught.value, ConnectionError)
+            report = a_plan().apply(failing)
+        finally:
+            server.shutdown()
+    assert "etcdserver: request timed out" in str(report.stopped_at)
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_named(kubernetes: RealKubernetes, tmp_path: Path) -> None:

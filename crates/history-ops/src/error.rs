@@ -39,7 +39,13 @@ pub enum Error {
         /// Why; nothing of its secrets.
         problem: String,
     },
-    /// The API server cannot be reached, or fails.
+    /// The API server does not answer.
+    #[error("the API server does not answer: {problem}; look whether it runs, and whether the kubeconfig names it and its authority")]
+    Unreachable {
+        /// Why.
+        problem: String,
+    },
+    /// The API server fails.
     #[error("the API server: {problem}")]
     Api {
         /// What it said.

@@ -168,8 +168,8 @@ impl PyCluster {
     /// Looks at what the policy's parts are made of, in pages, and changes nothing; of Helm's records and of Events only their metadata. What this user may
     /// not list stands in `unread`. `version` and `policy` are those of `pruning_plan`; `progress` is called with a `PruningEvent` for every page.
     ///
-    /// Blocks; releases the lock of the interpreter and answers Ctrl-C. Raises `Unreachable` where the API server does not answer, `InvalidInput` for a
-    /// kubeconfig or a policy that cannot be used.
+    /// Blocks; releases the lock of the interpreter and answers Ctrl-C. Raises `Unreachable` where the API server does not answer, `ClusterError`
+    /// where it fails, `InvalidInput` for a kubeconfig or a policy that cannot be used.
     #[pyo3(signature = (*, version, policy = None, progress = None))]
     fn observe(&self, py: Python<'_>, version: Version, policy: Option<&Bound<'_, PyAny>>, progress: Option<Py<PyAny>>) -> PyResult<PyHistorySeen> {
         let policy = read_policy(&version, policy)?;
@@ -181,7 +181,9 @@ impl PyCluster {
         seen.or_raise().map(PyHistorySeen)
     }
 
-    /// Asks the API server whether it would carry out a plan, preconditions, admission and rights among it, and deletes nothing.
+    /// Asks the API server whether it would carry out a plan, preconditions, admission and rights among it, and deletes nothing. It needs no journal.
+    ///
+    /// Blocks; releases the lock of the interpreter and answers Ctrl-C. A server that does not answer is a failure in the report.
     #[pyo3(signature = (plan, /, *, progress = None))]
     fn dry_run(&self, py: Python<'_>, plan: &Bound<'_, PyPruningPlan>, progress: Option<Py<PyAny>>) -> PyResult<PyPruningReport> {
         let (plan, pace) = (plan.get().0.clone(), self.pace);

@@ -66,7 +66,7 @@ impl Cluster {
     /// What this user may not list stands in `unread`; so does nothing else of a cluster that answers.
     ///
     /// # Errors
-    /// [`Error::Api`] where the server does not answer, or fails.
+    /// [`Error::Unreachable`] where the server does not answer, [`Error::Api`] where it fails.
     pub async fn observe(&self, policy: &Policy, mut progress: impl FnMut(String) + Send) -> Result<HistorySeen, Error> {
         let mut seen = HistorySeen { cluster: self.identity().await?.map(Into::into), ..HistorySeen::default() };
         let mut done = Vec::new();
@@ -97,7 +97,7 @@ impl Cluster {
                 Ok(serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|object| object["metadata"]["uid"].as_str().map(str::to_owned)))
             }
             Reply::Forbidden | Reply::NotFound => Ok(None),
-            other @ (Reply::Conflict | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(failed(other)),
+            other @ (Reply::Conflict | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(unseen(other)),
         }
     }
 
@@ -149,7 +149,7 @@ impl Cluster {
                 // From here on the list is of a later moment. Nothing is decided by it that is not checked again before it is done.
                 Reply::Expired(Some(token)) if page > 0 => ListMeta { next: Some(token), ..ListMeta::default() },
                 Reply::Expired(_) => return Ok(Listed::Expired),
-                other @ (Reply::Conflict | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => return Err(failed(other)),
+                other @ (Reply::Conflict | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => return Err(unseen(other)),
             };
             page += 1;
             progress(format!("{} page {page}", list.plural));
@@ -165,6 +165,16 @@ enum Listed {
     All,
     Forbidden,
     Expired,
+}
+
+/// Why a look failed.
+fn unseen(reply: Reply) -> Error {
+    match reply {
+        Reply::NoAnswer(problem) => Error::Unreachable { problem },
+        other @ (Reply::Ok(_) | Reply::NotFound | Reply::Conflict | Reply::Forbidden | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_)) => {
+            failed(other)
+        }
+    }
 }
 
 pub(super) fn failed(reply: Reply) -> Error {
