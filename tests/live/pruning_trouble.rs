@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use trimtab_history_ops::live::{Backups, Cluster as Pruned, Journal, Pace};
 use trimtab_history_ops::policy::{Part, Policy};
@@ -38,10 +39,12 @@ fn fast() -> Pace {
     Pace { deletes_per_second: None, lanes: NonZeroUsize::new(4).unwrap(), ..Pace::default() }
 }
 
-/// A record as Helm 3 writes it, but for its payload, which is `bytes` long.
+/// A record as Helm 3 wrote it before it packed them, with a manifest of so many bytes.
 fn record(release: &str, version: usize, status: &str, bytes: usize) -> Object {
+    let payload = json!({"name": release, "version": version, "info": {"status": status}, "manifest": "x".repeat(bytes)});
+    let payload = base64::engine::general_purpose::STANDARD.encode(payload.to_string());
     let labels = json!({"name": release, "owner": "helm", "status": status, "version": version.to_string(), "modifiedAt": "1764000000"});
-    let fields = json!({"metadata": {"labels": labels}, "type": "helm.sh/release.v1", "stringData": {"release": "x".repeat(bytes)}});
+    let fields = json!({"metadata": {"labels": labels}, "type": "helm.sh/release.v1", "stringData": {"release": payload}});
     Object::new(&SECRETS, NAMESPACE, &format!("sh.helm.release.v1.{release}.v{version}"), fields)
 }
 
@@ -141,6 +144,65 @@ async fn an_owner_or_an_object_that_was_changed_since_the_plan_is_left_alone() {
     let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
     assert!(outcomes(&report)[0].contains("it is gone, and the garbage collector takes the rest"), "{report}");
     assert_eq!(plane.names_in(NAMESPACE, &REPLICA_SETS).await, ["web-1", "web-3", "web-4"]);
+}
+
+async fn patch(plane: &ControlPlane, object: &Object, patch: Value) {
+    let headers = [("Content-Type", "application/merge-patch+json")];
+    let answer = plane.ask(reqwest::Method::PATCH, &object.path(), &headers, Some(patch)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_no_generation_tells_of_is_asked_again_right_before_too() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    let owner = deployment(&plane).await;
+    let ours = over(plane.config().await).await;
+    let plan = planned(&ours, &policy(Part::ReplicaSets, 1)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let refused = async |why: &str| {
+        let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+        assert!(outcomes(&report).iter().all(|said| said.contains(why)), "{report}");
+    };
+    patch(&plane, &owner, json!({"metadata": {"annotations": {"trimtab.dev/keep": "true"}}})).await;
+    refused("it has the annotation trimtab.dev/keep").await;
+    patch(&plane, &owner, json!({"metadata": {"annotations": {"trimtab.dev/keep": null}}})).await;
+    // Pods of the new one fail an hour later: now one may want to go back.
+    let mut failing = plane.read(&owner).await;
+    failing["status"] = json!({"observedGeneration": 1, "replicas": 1, "unavailableReplicas": 1});
+    let path = format!("{}/status", owner.path());
+    assert_eq!(plane.ask(reqwest::Method::PUT, &path, &[], Some(failing)).await.status, 200);
+    refused("its rollout is not complete any more").await;
+    status(&plane, &owner).await;
+    // Somebody deletes what the plan keeps: what is left is what may stay.
+    plane.delete(&Object::new(&REPLICA_SETS, NAMESPACE, "web-3", Value::Null)).await;
+    let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+    let said = outcomes(&report);
+    let refusals = said.iter().filter(|said| said.contains("others are gone since the plan; plan again")).count();
+    assert_eq!((refusals, report.acted()), (1, 1), "{report}");
+    assert_eq!(plane.names_in(NAMESPACE, &REPLICA_SETS).await.len(), 2, "the limit is one, and the new one");
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_say_what_its_labels_do_is_left_alone() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 6, 10).await;
+    let version = |version: usize| Object::new(&SECRETS, NAMESPACE, &format!("sh.helm.release.v1.r0.v{version}"), Value::Null);
+    patch(&plane, &version(1), json!({"stringData": {"release": "!"}})).await;
+    // What somebody calls revision 2 is revision 5.
+    let fifth = plane.read(&version(5)).await["data"]["release"].clone();
+    patch(&plane, &version(2), json!({"data": {"release": fifth}})).await;
+    let ours = over(plane.config().await).await;
+    let plan = planned(&ours, &policy(Part::Helm, 2)).await;
+    assert_eq!(plan.steps.len(), 4, "only the labels are seen: {plan}");
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let said = outcomes(&ours.apply(&plan, &journal, &fast(), |_| ()).await);
+    assert!(said[0].contains("its payload is no base64"), "{said:?}");
+    assert!(said[1].contains("its payload says release r0 revision 5, superseded"), "{said:?}");
+    assert_eq!(said[2..], ["done", "done"]);
 }
 
 #[tokio::test]

@@ -20,8 +20,10 @@ mod act;
 mod api;
 mod journal;
 mod observe;
+mod owner;
 mod pace;
 mod restore;
+mod siblings;
 
 use std::fmt;
 use std::path::Path;

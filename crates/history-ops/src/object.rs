@@ -171,6 +171,15 @@ impl OwnerKind {
         }
     }
 
+    /// Where the API has it, the newest first: a `CronJob` is `batch/v1` since 1.21.
+    #[must_use]
+    pub const fn api_versions(self) -> &'static [&'static str] {
+        match self {
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet => &["apps/v1"],
+            Self::CronJob => &["batch/v1", "batch/v1beta1"],
+        }
+    }
+
     /// As paths of the API have it.
     #[must_use]
     pub const fn plural(self) -> &'static str {

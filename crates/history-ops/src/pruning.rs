@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trimtab_core::plan::{Domain, Outcome, Plan};
 
+use crate::kind::helm::Payload;
 use crate::object::{Controller, Kind, ObjectRef, OwnerRef};
 use crate::policy::Part;
 use crate::uses::Use;
@@ -113,6 +114,15 @@ pub enum Guard {
         /// The name of the revision, and the hash by which pods name it.
         names: BTreeSet<String>,
     },
+    /// The owner's rollout is complete, or it is paused: its controller would prune now. It does not ask again for what the policy prunes all the same.
+    RolledOut,
+    /// More than these are there of the history that the object is of, so that as many stay.
+    Stay {
+        /// How many the plan keeps: of one owner or release, and of one kind.
+        least: u64,
+    },
+    /// The payload of the record can be read, and tells what its labels do. Plans are made of labels alone.
+    RecordAgrees,
     /// The release still has the record that is deployed.
     Deployed {
         /// Which.
@@ -145,6 +155,27 @@ pub enum Refusal {
         /// Its generation.
         generation: i64,
     },
+    /// The owner is being deleted.
+    #[error("it is being deleted, and the garbage collector takes the rest")]
+    OwnerDeleting,
+    /// The owner asks that its history stays.
+    #[error("it has the annotation trimtab.dev/keep")]
+    OwnerOptedOut,
+    /// The owner's rollout is not complete any more.
+    #[error("its rollout is not complete any more, and the old revisions may be needed")]
+    Incomplete,
+    /// Others of this history are gone since.
+    #[error("only {there} are there: others are gone since the plan; plan again")]
+    TooFew {
+        /// How many are there.
+        there: u64,
+    },
+    /// The record cannot be read, or tells something else than its labels.
+    #[error("{problem}")]
+    Untrusted {
+        /// Why.
+        problem: String,
+    },
     /// The object was written.
     #[error("it was written since: its resourceVersion is {resource_version}")]
     Changed {
@@ -169,12 +200,31 @@ pub struct Seen {
     pub cluster: String,
     /// The object of that name, if there is any: uid and resourceVersion.
     pub object: Option<(String, String)>,
-    /// Its owner, if there is any: uid and generation.
-    pub owner: Option<(String, i64)>,
+    /// Its owner, if there is any.
+    pub owner: Option<OwnerSeen>,
     /// Which revisions are live.
     pub live: BTreeSet<String>,
+    /// How many of its history are there, itself among them and none that is being deleted; none where nobody asked.
+    pub there: Option<u64>,
+    /// What the payload of a record says; none where it is no record.
+    pub payload: Option<Payload>,
     /// The record that is to stay `deployed`, if there is any and it is: uid.
     pub deployed: Option<String>,
+}
+
+/// What is seen of an owner right before a deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerSeen {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether it asks that its history stays.
+    pub opted_out: bool,
+    /// Whether its controller would prune now; true of every owner but a Deployment.
+    pub rolled_out: bool,
 }
 
 /// Why something stays.
@@ -340,6 +390,11 @@ pub enum Notice {
         /// Which.
         revisions: Vec<i64>,
     },
+    /// Objects that stand more than once in what was seen, in a dump that was put together of several. Each counts once.
+    SeenTwice {
+        /// How many times too often.
+        objects: u64,
+    },
     /// A ConfigMap or a Secret that nothing will use afterwards.
     NoLongerUsed {
         /// Its namespace.
@@ -415,6 +470,11 @@ impl Domain for Pruning {
                 Some(name) => Err(Refusal::Live { name: name.clone() }),
                 None => Ok(()),
             },
+            Guard::RolledOut if seen.owner.as_ref().is_some_and(|owner| owner.rolled_out) => Ok(()),
+            Guard::RolledOut => Err(Refusal::Incomplete),
+            Guard::Stay { least } if seen.there.is_some_and(|there| there > *least) => Ok(()),
+            Guard::Stay { .. } => Err(Refusal::TooFew { there: seen.there.unwrap_or(0) }),
+            Guard::RecordAgrees => agrees(seen.payload.as_ref()),
             Guard::Deployed { object } if seen.deployed.as_ref() == Some(&object.uid) => Ok(()),
             Guard::Deployed { .. } => Err(Refusal::NotDeployed),
         }
@@ -466,12 +526,27 @@ impl Domain for Pruning {
     }
 }
 
-fn same_owner(owner: &OwnerRef, seen: &Seen) -> Result<(), Refusal> {
-    match &seen.owner {
-        None => Err(Refusal::OwnerGone),
-        Some((uid, _)) if *uid != owner.uid => Err(Refusal::AnotherOwner { uid: uid.clone() }),
-        Some((_, generation)) if *generation != owner.generation => Err(Refusal::OwnerChanged { generation: *generation }),
-        Some(_) => Ok(()),
+fn same_owner(planned: &OwnerRef, seen: &Seen) -> Result<(), Refusal> {
+    let Some(owner) = &seen.owner else { return Err(Refusal::OwnerGone) };
+    if owner.uid != planned.uid {
+        return Err(Refusal::AnotherOwner { uid: owner.uid.clone() });
+    }
+    if owner.generation != planned.generation {
+        return Err(Refusal::OwnerChanged { generation: owner.generation });
+    }
+    match (owner.deleting, owner.opted_out) {
+        (true, _) => Err(Refusal::OwnerDeleting),
+        (false, true) => Err(Refusal::OwnerOptedOut),
+        (false, false) => Ok(()),
+    }
+}
+
+fn agrees(payload: Option<&Payload>) -> Result<(), Refusal> {
+    match payload {
+        Some(Payload::Agrees) => Ok(()),
+        Some(Payload::Differs { says }) => Err(Refusal::Untrusted { problem: format!("its payload says {says}") }),
+        Some(Payload::Unreadable { problem }) => Err(Refusal::Untrusted { problem: problem.to_string() }),
+        None => Err(Refusal::Untrusted { problem: "it is no record of Helm any more".to_owned() }),
     }
 }
 

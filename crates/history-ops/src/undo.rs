@@ -141,7 +141,7 @@ impl BackedUp {
 
 /// What is sent to make it again: without what the server gave it, and without its status.
 #[must_use]
-pub(crate) fn body(json: &str, uid: &str) -> Option<Value> {
+pub fn body(json: &str, uid: &str) -> Option<Value> {
     let mut object: Value = serde_json::from_str(json).ok()?;
     object.as_object_mut()?.remove("status");
     let metadata = object.get_mut("metadata")?.as_object_mut()?;

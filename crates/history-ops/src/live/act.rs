@@ -6,14 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use trimtab_core::apply::Site;
-use trimtab_core::plan::Step;
+use trimtab_core::plan::{Domain as _, Step};
 
+use crate::kind::helm::Payload;
 use crate::object::{Kind, ObjectRef, OwnerRef};
 use crate::pruning::{Delete, Failure, Guard, Pruning, Seen};
+use crate::rows::HistorySeen;
 
 use super::api::{Api, METADATA, METADATA_LIST, Reply, WHOLE, collection, encoded};
 use super::journal::Journal;
+use super::owner::{self, Owner};
 use super::pace::{Limiter, Pace};
+use super::siblings::{Became, History, Siblings};
 
 /// What the lanes share.
 pub(super) struct Shared {
@@ -24,6 +28,7 @@ pub(super) struct Shared {
     cluster: OnceCell<String>,
     /// What this user may not delete, and where: it is not asked again.
     forbidden: Mutex<HashSet<(Kind, String)>>,
+    siblings: Siblings,
 }
 
 /// One lane's hands.
@@ -31,11 +36,20 @@ pub(super) struct Hands {
     shared: Arc<Shared>,
     /// What the last look found, whole.
     found: Option<String>,
+    /// The history that it was taken out of, until it is gone.
+    taken: Option<History>,
 }
 
 impl Shared {
     pub(super) fn new(api: Api, journal: Option<Journal>, pace: &Pace) -> Arc<Self> {
-        Arc::new(Self { api, journal, limiter: Limiter::new(pace), cluster: OnceCell::new(), forbidden: Mutex::default() })
+        Arc::new(Self {
+            api,
+            journal,
+            limiter: Limiter::new(pace),
+            cluster: OnceCell::new(),
+            forbidden: Mutex::default(),
+            siblings: Siblings::default(),
+        })
     }
 
     /// The cluster's identity, asked for once: a connection does not change clusters.
@@ -59,7 +73,7 @@ impl Shared {
 
 impl Hands {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), found: None }
+        Self { shared: Arc::clone(shared), found: None, taken: None }
     }
 
     /// Uid and version of the object; none where it is gone or going.
@@ -79,17 +93,6 @@ impl Hands {
         }
         let field = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
         Ok(Some((field("uid"), field("resourceVersion"))))
-    }
-
-    /// Uid and generation of the owner, and the revisions that its status names.
-    async fn owner(&self, owner: &OwnerRef) -> Result<(Option<(String, i64)>, BTreeSet<String>), Failure> {
-        let path = format!("{}/{}", collection(owner.kind.api_version(), Some(&owner.namespace), owner.kind.plural()), encoded(&owner.name));
-        let Some(text) = optional(self.shared.api.get(&path, WHOLE).await, &owner.to_string())? else { return Ok((None, BTreeSet::new())) };
-        let object = parsed(&text)?;
-        let metadata = &object["metadata"];
-        let seen = (metadata["uid"].as_str().unwrap_or_default().to_owned(), metadata["generation"].as_i64().unwrap_or(0));
-        let named = ["currentRevision", "updateRevision"].iter().filter_map(|field| object["status"][*field].as_str().map(str::to_owned));
-        Ok((Some(seen), named.collect()))
     }
 
     /// Which of these revisions the owner's pods run.
@@ -116,6 +119,38 @@ impl Hands {
     /// Whether an object is there still, after a deletion that was not answered.
     async fn is_gone(&mut self, object: &ObjectRef) -> bool {
         self.object(object).await.is_ok_and(|seen| seen.is_none_or(|(uid, _)| uid != object.uid))
+    }
+
+    /// What the record that was looked at last says inside.
+    fn payload(&self) -> Option<Payload> {
+        let seen = HistorySeen::of_dump(self.found.as_ref()?.as_bytes()).ok()?;
+        seen.helm.into_iter().next().and_then(|record| record.payload)
+    }
+
+    /// Which of these revisions are live: their owner's status names them, or its pods run them.
+    async fn live(&self, action: &Delete, owner: Option<&Owner>, names: &BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
+        let mut live = owner.map(|owner| owner.named.clone()).unwrap_or_default();
+        if let Some(owner) = &action.owner {
+            live.append(&mut self.running(owner, names).await?);
+        }
+        Ok(live)
+    }
+
+    /// How many of the history of an object are there; it is taken out of the count where more than `least` are.
+    async fn take(&mut self, action: &Delete, owner: Option<&Owner>, least: u64) -> Result<Option<u64>, Failure> {
+        let history = match owner {
+            Some(owner) => Some(History::of_owner(&action.object, &owner.seen.uid, &owner.selector)),
+            None => self
+                .found
+                .as_ref()
+                .map(|text| parsed(text))
+                .transpose()?
+                .and_then(|found| History::of_release(&action.object, &found["metadata"]["labels"])),
+        };
+        let Some(history) = history else { return Ok(None) };
+        let there = self.shared.siblings.take(&self.shared.api, &history, least).await?;
+        self.taken = Some(history).filter(|_| there > least);
+        Ok(Some(there))
     }
 
     fn back_up(&self, object: &ObjectRef) -> Result<(), Failure> {
@@ -153,29 +188,43 @@ impl Site<Pruning> for Hands {
         self.found = None;
         let cluster = self.shared.cluster().await?;
         let object = self.object(&step.action.object).await?;
-        let mut seen = Seen { cluster, object, owner: None, live: BTreeSet::new(), deployed: None };
+        let mut seen = Seen { cluster, object, owner: None, live: BTreeSet::new(), there: None, payload: None, deployed: None };
         if seen.object.as_ref().is_none_or(|(uid, _)| *uid != step.action.object.uid) {
             return Ok(seen);
         }
+        let owner = match &step.action.owner {
+            Some(owner) => owner::look(&self.shared.api, owner).await?,
+            None => None,
+        };
+        seen.owner = owner.as_ref().map(|owner| owner.seen.clone());
         for guard in &step.guards {
             match guard {
-                Guard::Owner { owner } => {
-                    let (found, mut named) = self.owner(owner).await?;
-                    seen.owner = found;
-                    seen.live.append(&mut named);
-                }
+                Guard::NotLive { names } => seen.live = self.live(&step.action, owner.as_ref(), names).await?,
+                Guard::RecordAgrees => seen.payload = self.payload(),
                 Guard::Deployed { object } => seen.deployed = self.deployed(object).await?,
-                Guard::NotLive { .. } | Guard::Cluster { .. } | Guard::Unchanged { .. } => {}
+                Guard::Owner { .. } | Guard::RolledOut | Guard::Stay { .. } | Guard::Cluster { .. } | Guard::Unchanged { .. } => {}
             }
         }
-        let names = step.guards.iter().find_map(|guard| if let Guard::NotLive { names } = guard { Some(names) } else { None });
-        if let (Some(names), Some(owner)) = (names, &step.action.owner) {
-            seen.live.append(&mut self.running(owner, names).await?);
+        // Last, and only where nothing else is in the way: it is counted as gone from here on.
+        let least = step.guards.iter().find_map(|guard| if let Guard::Stay { least } = guard { Some(*least) } else { None });
+        let others_hold = step.guards.iter().filter(|guard| !matches!(guard, Guard::Stay { .. })).all(|guard| Pruning::check(guard, &seen).is_ok());
+        if let Some(least) = least.filter(|_| others_hold) {
+            seen.there = self.take(&step.action, owner.as_ref(), least).await?;
         }
         Ok(seen)
     }
 
     async fn act(&mut self, action: &Delete, _progress: &mut (dyn FnMut(String) + Send)) -> Result<(), Failure> {
+        let deleted = self.delete(action).await;
+        if let Some(history) = self.taken.take() {
+            self.shared.siblings.settle(&history, if deleted.is_ok() { Became::Deleted } else { Became::Kept }).await;
+        }
+        deleted
+    }
+}
+
+impl Hands {
+    async fn delete(&mut self, action: &Delete) -> Result<(), Failure> {
         let object = &action.object;
         let place = (object.kind, object.namespace.clone());
         if self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {

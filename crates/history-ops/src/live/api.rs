@@ -129,7 +129,8 @@ fn understood(code: StatusCode, text: String) -> Reply {
         StatusCode::CONFLICT => Reply::Conflict,
         StatusCode::GONE => Reply::Expired(status.metadata.and_then(|metadata| metadata.next).filter(|next| !next.is_empty())),
         // What the authorizer says names the user; what admission says does not.
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if said.contains(" cannot ") || status.reason == "Unauthorized" => Reply::Forbidden,
+        StatusCode::FORBIDDEN if said.contains(" cannot ") => Reply::Forbidden,
+        StatusCode::UNAUTHORIZED => Reply::Failed("it does not accept the credentials of the kubeconfig (401): renew them".to_owned()),
         StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Reply::Denied(said),
         _ => Reply::Failed(said),
     }

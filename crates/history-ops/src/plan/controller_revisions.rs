@@ -21,7 +21,9 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
     for set in &seen.daemon_sets {
         revisions.entry(&set.meta.owner.uid).or_default();
     }
-    for one in seen.controller_revisions.iter().filter(|one| draft.policy.wants(Part::ControllerRevisions, &one.meta.object.namespace)) {
+    let policy = draft.policy;
+    let all = draft.once(&seen.controller_revisions, |one| &one.meta);
+    for one in all.into_iter().filter(|one| policy.wants(Part::ControllerRevisions, &one.meta.object.namespace)) {
         match &one.meta.controller {
             None => draft.keep(&one.meta.object, Reason::Orphan),
             Some(controller) if !OwnerKind::StatefulSet.is_of(controller) && !OwnerKind::DaemonSet.is_of(controller) => {
@@ -75,7 +77,7 @@ fn of_stateful_set(draft: &mut Draft<'_>, set: &StatefulSet, revisions: &[&Contr
     let over = rule::truncate_history(limit.as_i32().unwrap_or(i32::MAX), revisions, &live);
     let (stays, free): (Vec<&ControllerRevision>, Vec<_>) = revisions.iter().partition(|one| live.contains(one.meta.object.name.as_str()));
     draft.keep_all(stays.iter().map(|one| &one.meta), &Reason::Live);
-    judge(draft, &set.meta.owner, &free, &over, limit);
+    judge(draft, &set.meta.owner, revisions, &free, &over, limit);
 }
 
 fn of_daemon_set(draft: &mut Draft<'_>, set: &DaemonSet, revisions: &[&ControllerRevision], running: &BTreeSet<&str>) {
@@ -93,7 +95,7 @@ fn of_daemon_set(draft: &mut Draft<'_>, set: &DaemonSet, revisions: &[&Controlle
     let over = rule::cleanup_history(limit.as_i32().unwrap_or(i32::MAX), &old, running);
     let (stays, free): (Vec<&ControllerRevision>, Vec<_>) = old.iter().partition(|one| running.contains(one.pod_hash()));
     draft.keep_all(stays.iter().map(|one| &one.meta), &Reason::Live);
-    judge(draft, &set.meta.owner, &free, &over, limit);
+    judge(draft, &set.meta.owner, revisions, &free, &over, limit);
 }
 
 fn may_be_pruned(draft: &mut Draft<'_>, meta: &OwnerMeta, observed: i64, revisions: &[&ControllerRevision]) -> bool {
@@ -110,19 +112,28 @@ fn may_be_pruned(draft: &mut Draft<'_>, meta: &OwnerMeta, observed: i64, revisio
     false
 }
 
-fn judge(draft: &mut Draft<'_>, owner: &Arc<OwnerRef>, free: &[&ControllerRevision], over: &[&ControllerRevision], limit: Limit) {
+fn judge(
+    draft: &mut Draft<'_>,
+    owner: &Arc<OwnerRef>,
+    all: &[&ControllerRevision],
+    free: &[&ControllerRevision],
+    over: &[&ControllerRevision],
+    limit: Limit,
+) {
     let over: HashSet<&str> = over.iter().map(|one| one.meta.object.uid.as_str()).collect();
     let newest = free.last().map(|one| one.meta.object.uid.as_str());
     let entry = |one: &&'_ ControllerRevision| newest == Some(one.meta.object.uid.as_str());
     let entries: Vec<Entry<'_>> = free.iter().map(|one| Entry { meta: &one.meta, since: one.meta.created, known_good: entry(one) }).collect();
     let retention = draft.policy.revisions;
+    let verdicts = retention::judge(draft, &retention, limit, &entries, &over);
+    let stay = retention::stay(all.iter().map(|one| &one.meta), &verdicts);
     let mut lost = Vec::new();
-    for (one, (meta, verdict)) in free.iter().zip(retention::judge(draft, &retention, limit, &entries, &over)) {
+    for (one, (meta, verdict)) in free.iter().zip(verdicts) {
         match verdict {
             Ok(why) => {
                 lost.push(one.revision);
                 let names = BTreeSet::from([one.meta.object.name.clone(), one.pod_hash().to_owned()]);
-                let guards = vec![Guard::NotLive { names }];
+                let guards = vec![Guard::NotLive { names }, stay.clone()];
                 draft.delete(Going { part: Part::ControllerRevisions, meta, owner: Some(owner), revision: Some(one.revision), why, guards });
             }
             Err(reason) => draft.keep(&meta.object, reason),

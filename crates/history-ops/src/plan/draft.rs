@@ -1,6 +1,6 @@
 //! A plan while it is being made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub(super) struct Draft<'a> {
     totals: BTreeMap<Part, (u64, u64)>,
     /// How many of each kind go.
     planned: BTreeMap<Kind, u64>,
+    /// How many of each kind were seen once more.
+    repeated: BTreeMap<Kind, u64>,
 }
 
 /// One deletion, as a part asks for it.
@@ -41,7 +43,19 @@ impl<'a> Draft<'a> {
     pub(super) fn new(seen: &'a HistorySeen, policy: &'a Policy, now: Timestamp) -> Self {
         let cluster = seen.cluster.as_ref().map(|uid| Guard::Cluster { uid: Arc::clone(uid) });
         let (steps, held, notices) = (Vec::new(), Vec::new(), Vec::new());
-        Self { seen, policy, now, cluster, steps, held, notices, totals: BTreeMap::new(), planned: BTreeMap::new() }
+        let (totals, planned, repeated) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { seen, policy, now, cluster, steps, held, notices, totals, planned, repeated }
+    }
+
+    /// Each object once: in a dump that was put together of several some stand twice, and would take two places in a history.
+    pub(super) fn once<T>(&mut self, rows: &'a [T], meta: fn(&T) -> &Meta) -> Vec<&'a T> {
+        let mut uids = HashSet::with_capacity(rows.len());
+        let first: Vec<&T> = rows.iter().filter(|row| uids.insert(meta(row).object.uid.as_str())).collect();
+        if let Some(row) = rows.first().filter(|_| first.len() < rows.len()) {
+            // One kind in all rows, but for records of Helm; of those it does not matter.
+            *self.repeated.entry(meta(row).object.kind).or_default() += count_of(rows.len() - first.len());
+        }
+        first
     }
 
     pub(super) fn delete(&mut self, going: Going<'_>) {
@@ -113,6 +127,10 @@ impl<'a> Draft<'a> {
         for unread in &self.seen.unread {
             self.held.push(Held { target: unread.place.clone(), reason: Reason::Unread { problem: unread.problem.to_string() } });
         }
+        let repeated: u64 = self.repeated.values().sum();
+        if repeated > 0 {
+            self.announce(Notice::SeenTwice { objects: repeated });
+        }
         unused::announce(&mut self.notices, &self.steps, self.seen);
         let totals =
             self.totals.iter().map(|(part, (objects, json_bytes))| Notice::Total { part: *part, objects: *objects, json_bytes: *json_bytes });
@@ -138,13 +156,14 @@ impl<'a> Draft<'a> {
     fn too_much(&self) -> Option<Reason> {
         let radius = self.policy.blast_radius;
         let planned: u64 = self.planned.values().sum();
-        let all = Kind::ALL.into_iter().map(|kind| count(self.seen, kind)).sum();
+        let seen = |kind: Kind| count(self.seen, kind).saturating_sub(self.repeated.get(&kind).copied().unwrap_or(0));
+        let all = Kind::ALL.into_iter().map(seen).sum();
         if let Some(most) = radius.most_objects.filter(|most| planned > *most) {
             return Some(Reason::BlastRadius { what: "objects".to_owned(), planned, seen: all, most });
         }
         let percent = u64::from(radius.most_percent?);
         self.planned.iter().find_map(|(kind, planned)| {
-            let seen = count(self.seen, *kind);
+            let seen = seen(*kind);
             let most = seen.saturating_mul(percent) / 100;
             (*planned > most).then(|| Reason::BlastRadius { what: format!("{kind} objects"), planned: *planned, seen, most })
         })
@@ -161,6 +180,10 @@ fn count(seen: &HistorySeen, kind: Kind) -> u64 {
         Kind::Secret | Kind::ConfigMap => records(kind),
         Kind::Event => seen.events.len(),
     };
+    count_of(count)
+}
+
+fn count_of(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 

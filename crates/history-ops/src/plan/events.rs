@@ -6,7 +6,9 @@ use crate::pruning::{Reason, Why};
 use super::draft::{Draft, Going};
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
-    for event in draft.seen.events.iter().filter(|event| draft.policy.wants(Part::Events, &event.meta.object.namespace)) {
+    let (seen, policy) = (draft.seen, draft.policy);
+    let events = draft.once(&seen.events, |event| &event.meta);
+    for event in events.into_iter().filter(|event| policy.wants(Part::Events, &event.meta.object.namespace)) {
         let last = event.last.or(event.meta.created);
         if draft.opted_out(&event.meta) {
             continue;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::kind::helm::{Generation, HelmRecord, Payload, WithoutDeployed, remove_least_recent};
+use crate::object::Kind;
 use crate::policy::Part;
 use crate::pruning::{Guard, LimitBy, Notice, Reason};
 
@@ -12,9 +13,13 @@ use super::retention::{self, Entry, Limit};
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     let mut order = Vec::new();
-    let mut releases: HashMap<(Generation, &str, &str), Vec<&HelmRecord>> = HashMap::new();
-    for record in draft.seen.helm.iter().filter(|record| draft.policy.wants(Part::Helm, &record.meta.object.namespace)) {
-        let key = (record.generation, record.meta.object.namespace.as_str(), record.release.as_str());
+    let mut releases: HashMap<(Generation, Kind, &str, &str), Vec<&HelmRecord>> = HashMap::new();
+    let (seen, policy) = (draft.seen, draft.policy);
+    let records = draft.once(&seen.helm, |record| &record.meta);
+    for record in records.into_iter().filter(|record| policy.wants(Part::Helm, &record.meta.object.namespace)) {
+        // Helm looks into Secrets or into ConfigMaps, by its driver, and never into both.
+        let object = &record.meta.object;
+        let key = (record.generation, object.kind, object.namespace.as_str(), record.release.as_str());
         let records = releases.entry(key).or_default();
         if records.is_empty() {
             order.push(key);
@@ -22,12 +27,12 @@ pub(super) fn plan(draft: &mut Draft<'_>) {
         records.push(record);
     }
     for key in order {
-        of_release(draft, key.0, releases.remove(&key).unwrap_or_default());
+        of_release(draft, key.0, &releases.remove(&key).unwrap_or_default());
     }
 }
 
-fn of_release(draft: &mut Draft<'_>, generation: Generation, records: Vec<&HelmRecord>) {
-    let (mut records, untrusted): (Vec<&HelmRecord>, Vec<_>) = records.into_iter().partition(|record| distrust(record).is_none());
+fn of_release(draft: &mut Draft<'_>, generation: Generation, all: &[&HelmRecord]) {
+    let (mut records, untrusted): (Vec<&HelmRecord>, Vec<_>) = all.iter().partition(|record| distrust(record).is_none());
     for record in untrusted {
         draft.keep(&record.meta.object, Reason::Untrusted { problem: distrust(record).unwrap_or_default() });
     }
@@ -50,13 +55,14 @@ fn of_release(draft: &mut Draft<'_>, generation: Generation, records: Vec<&HelmR
     let entry = |record: &&'_ HelmRecord| good == Some(record.version);
     let entries: Vec<Entry<'_>> =
         free.iter().map(|record| Entry { meta: &record.meta, since: record.modified.or(record.meta.created), known_good: entry(record) }).collect();
+    let verdicts = retention::judge(draft, &retention, limit, &entries, &over);
+    let guards = guards(deployed, retention::stay(all.iter().map(|record| &record.meta), &verdicts));
     let mut lost = Vec::new();
-    for (record, (meta, verdict)) in free.iter().zip(retention::judge(draft, &retention, limit, &entries, &over)) {
+    for (record, (meta, verdict)) in free.iter().zip(verdicts) {
         match verdict {
             Ok(why) => {
                 lost.push(record.version);
-                let guards = deployed.map(|kept| Guard::Deployed { object: Arc::clone(&kept.meta.object) }).into_iter().collect();
-                draft.delete(Going { part: Part::Helm, meta, owner: None, revision: Some(record.version), why, guards });
+                draft.delete(Going { part: Part::Helm, meta, owner: None, revision: Some(record.version), why, guards: guards.clone() });
             }
             Err(reason) => draft.keep(&meta.object, reason),
         }
@@ -64,6 +70,12 @@ fn of_release(draft: &mut Draft<'_>, generation: Generation, records: Vec<&HelmR
     if let (Some(record), false) = (free.first(), lost.is_empty()) {
         draft.announce(Notice::HelmRollbackLost { release: format!("{}/{}", record.meta.object.namespace, record.release), revisions: lost });
     }
+}
+
+fn guards(deployed: Option<&HelmRecord>, stay: Guard) -> Vec<Guard> {
+    let mut guards = vec![Guard::RecordAgrees, stay];
+    guards.extend(deployed.map(|kept| Guard::Deployed { object: Arc::clone(&kept.meta.object) }));
+    guards
 }
 
 fn distrust(record: &HelmRecord) -> Option<String> {

@@ -12,13 +12,13 @@ use crate::policy::{Part, Retention};
 use crate::pruning::{Reason, Why};
 
 use super::draft::{Draft, Going, ended};
-use super::retention::{self, Entry, Limit};
+use super::retention::{self, Entry, Limit, Verdict};
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     let seen = draft.seen;
     let index: HashMap<&str, usize> = seen.cron_jobs.iter().enumerate().map(|(index, one)| (one.meta.owner.uid.as_str(), index)).collect();
     let mut owned: Vec<Vec<&Job>> = vec![Vec::new(); seen.cron_jobs.len()];
-    for job in &seen.jobs {
+    for job in draft.once(&seen.jobs, |job| &job.meta) {
         // Whose time is over goes by its own rule, whoever owns it; what is on its way out anyway takes no place in the limits either.
         if goes_by_time(draft, job) {
             continue;
@@ -65,11 +65,21 @@ fn of_cron_job(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&Job]) {
     for job in jobs.iter().filter(|job| job.finished.is_none()) {
         draft.keep(&job.meta.object, Reason::Unfinished);
     }
-    of_class(draft, cron_job, jobs, End::Complete);
-    of_class(draft, cron_job, jobs, End::Failed);
+    let verdicts = [of_class(draft, cron_job, jobs, End::Complete), of_class(draft, cron_job, jobs, End::Failed)].concat();
+    let stay = retention::stay(jobs.iter().map(|job| &job.meta), &verdicts);
+    for (meta, verdict) in verdicts {
+        match verdict {
+            Ok(why) => {
+                let guards = vec![stay.clone()];
+                draft.delete(Going { part: Part::CronJobs, meta, owner: Some(&cron_job.meta.owner), revision: None, why, guards });
+            }
+            Err(reason) => draft.keep(&meta.object, reason),
+        }
+    }
 }
 
-fn of_class(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&Job], end: End) {
+/// Of the Jobs that ended so, which go.
+fn of_class<'a>(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&'a Job], end: End) -> Vec<Verdict<'a>> {
     let mut ended_so: Vec<&Job> = jobs.iter().copied().filter(|job| job.finished.is_some_and(|finished| finished.how == end)).collect();
     cron_job::sort(&mut ended_so);
     let retention: Retention = draft.policy.jobs;
@@ -89,14 +99,7 @@ fn of_class(draft: &mut Draft<'_>, cron_job: &CronJob, jobs: &[&Job], end: End) 
     let (going_already, free): (Vec<&Job>, Vec<&Job>) = ended_so.iter().partition(|job| job.meta.deleting);
     draft.keep_all(going_already.iter().map(|job| &job.meta), &Reason::Waiting);
     let entries: Vec<Entry<'_>> = free.iter().map(|job| Entry { meta: &job.meta, since: ended(job), known_good: known_good(job) }).collect();
-    for (meta, verdict) in retention::judge(draft, &retention, limit, &entries, &over) {
-        match verdict {
-            Ok(why) => {
-                draft.delete(Going { part: Part::CronJobs, meta, owner: Some(&cron_job.meta.owner), revision: None, why, guards: Vec::new() });
-            }
-            Err(reason) => draft.keep(&meta.object, reason),
-        }
-    }
+    retention::judge(draft, &retention, limit, &entries, &over)
 }
 
 fn of_nobody(draft: &mut Draft<'_>, job: &Job) {

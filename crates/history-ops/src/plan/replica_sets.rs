@@ -5,16 +5,18 @@ use std::collections::{HashMap, HashSet};
 use crate::kind::deployment::{self, Deployment, DeploymentRules, Moment, ReplicaSet};
 use crate::object::OwnerKind;
 use crate::policy::{Incomplete, Part};
-use crate::pruning::{Notice, Reason};
+use crate::pruning::{Guard, Notice, Reason};
 
 use super::draft::{Draft, Going};
-use super::retention::{self, Entry, Limit};
+use super::retention::{self, Entry, Limit, Verdict};
 
 pub(super) fn plan(draft: &mut Draft<'_>) {
     let seen = draft.seen;
     let index: HashMap<&str, usize> = seen.deployments.iter().enumerate().map(|(index, one)| (one.meta.owner.uid.as_str(), index)).collect();
     let mut owned: Vec<Vec<&ReplicaSet>> = vec![Vec::new(); seen.deployments.len()];
-    for set in seen.replica_sets.iter().filter(|set| draft.policy.wants(Part::ReplicaSets, &set.meta.object.namespace)) {
+    let policy = draft.policy;
+    let sets = draft.once(&seen.replica_sets, |set| &set.meta);
+    for set in sets.into_iter().filter(|set| policy.wants(Part::ReplicaSets, &set.meta.object.namespace)) {
         match &set.meta.controller {
             None => draft.keep(&set.meta.object, Reason::Orphan),
             Some(controller) if !OwnerKind::Deployment.is_of(controller) => {
@@ -56,19 +58,28 @@ fn of_deployment(draft: &mut Draft<'_>, deployment: &Deployment, sets: &[&Replic
     let entries: Vec<Entry<'_>> =
         free.iter().map(|set| Entry { meta: &set.meta, since: set.meta.created, known_good: target == Some(set.meta.object.uid.as_str()) }).collect();
     let verdicts = retention::judge(draft, &retention, limit, &entries, &over);
+    let guards = guards(draft, sets, &verdicts);
     let mut lost = Vec::new();
     for (set, (meta, verdict)) in free.iter().zip(verdicts) {
         match verdict {
             Ok(why) => {
                 let revision = set.revision.number();
                 lost.extend(revision);
-                draft.delete(Going { part: Part::ReplicaSets, meta, owner: Some(&deployment.meta.owner), revision, why, guards: Vec::new() });
+                draft.delete(Going { part: Part::ReplicaSets, meta, owner: Some(&deployment.meta.owner), revision, why, guards: guards.clone() });
             }
             Err(reason) => draft.keep(&meta.object, reason),
         }
     }
     if !lost.is_empty() {
         draft.announce(Notice::RollbackLost { owner: deployment.meta.owner.clone(), revisions: lost });
+    }
+}
+
+fn guards(draft: &Draft<'_>, sets: &[&ReplicaSet], verdicts: &[Verdict<'_>]) -> Vec<Guard> {
+    let stay = retention::stay(sets.iter().map(|set| &set.meta), verdicts);
+    match draft.policy.incomplete {
+        Incomplete::Held => vec![Guard::RolledOut, stay],
+        Incomplete::Pruned => vec![stay],
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::object::Meta;
 use crate::policy::{LastKnownGood, Retention};
-use crate::pruning::{LimitBy, Reason, Why};
+use crate::pruning::{Guard, LimitBy, Reason, Why};
 
 use super::draft::Draft;
 
@@ -44,15 +44,18 @@ pub(super) struct Entry<'a> {
     pub(super) known_good: bool,
 }
 
-/// Which go and why, and why the others stay. `over` are the uids that the limit condemns; `entries` are all that nothing protects, oldest first, and
-/// `protected` how many stay in any case.
-pub(super) fn judge<'a>(
-    draft: &Draft<'_>,
-    retention: &Retention,
-    limit: Limit,
-    entries: &[Entry<'a>],
-    over: &HashSet<&str>,
-) -> Vec<(&'a Meta, Result<Why, Reason>)> {
+/// An object, and why it goes or stays.
+pub(super) type Verdict<'a> = (&'a Meta, Result<Why, Reason>);
+
+/// The guard that what is left of one owner's history stays: `all` of it but what is on its way out, and what is condemned.
+pub(super) fn stay<'a>(all: impl Iterator<Item = &'a Meta>, verdicts: &[Verdict<'_>]) -> Guard {
+    let there = all.filter(|meta| !meta.deleting).count();
+    let going = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
+    Guard::Stay { least: u64::try_from(there.saturating_sub(going)).unwrap_or(u64::MAX) }
+}
+
+/// Which go and why, and why the others stay. `over` are the uids that the limit condemns; `entries` are all that nothing protects, oldest first.
+pub(super) fn judge<'a>(draft: &Draft<'_>, retention: &Retention, limit: Limit, entries: &[Entry<'a>], over: &HashSet<&str>) -> Vec<Verdict<'a>> {
     let mut staying = entries.len();
     let mut verdicts = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -53,6 +53,9 @@ impl fmt::Display for Guard {
             Self::Owner { owner } => write!(f, "{owner} is at generation {}", owner.generation),
             Self::Unchanged { object } => write!(f, "it is at resourceVersion {}", object.resource_version),
             Self::NotLive { names } => write!(f, "nothing runs {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")),
+            Self::RolledOut => f.write_str("its owner's rollout is complete, or it is paused"),
+            Self::Stay { least } => write!(f, "more than {least} of this history are there"),
+            Self::RecordAgrees => f.write_str("its payload tells what its labels do"),
             Self::Deployed { object } => write!(f, "{object} is deployed"),
         }
     }
@@ -64,6 +67,7 @@ impl fmt::Display for Notice {
             Self::Total { part, objects, json_bytes } => write!(f, "{part}: {objects} objects, {json_bytes} bytes of JSON"),
             Self::RollbackLost { owner, revisions } => write!(f, "{owner}: no rollback any more to revision {}", listed(revisions)),
             Self::HelmRollbackLost { release, revisions } => write!(f, "release {release}: no rollback any more to revision {}", listed(revisions)),
+            Self::SeenTwice { objects } => write!(f, "{objects} objects stand in it a second time; each counts once"),
             Self::NoLongerUsed { namespace, what, last } => {
                 write!(f, "{what} in namespace {namespace} was used last, as far as was seen, by {}, which goes", last.name)
             }
