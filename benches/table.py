@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from certificates import Certificates
 from measure import FILE_TURNS, TURNS, Cost, Pair, run
@@ -65,6 +66,11 @@ def show_pairs(machine: dict[str, str], pairs: list[Pair]) -> list[dict[str, obj
 
 def show_backups(groups: list[Group], etcd: str) -> None:
     print(f"backups of etcd {etcd}: processes, files in the page cache; medians of {FILE_TURNS} turns, load {load()}")
+    show_groups(groups)
+    print(json.dumps({"etcd": etcd, "load": load(), "backups": {group.title: group.rows() for group in groups}}))
+
+
+def show_groups(groups: list[Group]) -> None:
     for group in groups:
         print(f"\n{group.title:40}{'wall s':>8} {'CPU s':>8} {'peak MB':>9}")
         for row in group.rows():
@@ -72,7 +78,18 @@ def show_backups(groups: list[Group], etcd: str) -> None:
             print(f"{row['name']:40}{costs}{beaten(row)}")
         for note in group.notes:
             print(note)
-    print(json.dumps({"etcd": etcd, "load": load(), "backups": {group.title: group.rows() for group in groups}}))
+
+
+def show_pruning(groups: list[Group], deletions: list[dict[str, Any]], kubernetes: str) -> None:
+    print(f"pruning, on Kubernetes {kubernetes}: medians of what each process says of its own work, load {load()}")
+    show_groups(groups)
+    heads = f"{'limit':>8} {'deletes/s':>10} {'client CPU ms':>14} {'requests each':>14}"
+    print(f"\n{'deletions of records of Helm':40}{heads}")
+    for row in deletions:
+        speeds = f"{row['rate'] or 'none':>8} {row['deletes_per_second']:10.1f}"
+        print(f"{row['name']:40}{speeds} {row['client_cpu_ms']:14.3f} {row['requests']:14.2f}")
+    figures = {group.title: group.rows() for group in groups}
+    print(json.dumps({"kubernetes": kubernetes, "load": load(), "pruning": figures, "deletions": deletions}))
 
 
 def beaten(row: dict[str, object]) -> str:

@@ -127,7 +127,11 @@ fn everything(folder: &Path, said: &mut Said) {
     let (now, mut inspection) = (Timestamp::now(), Inspection::default());
     for path in files(folder) {
         let contents = fs::read(&path).unwrap();
-        said.result(&PrivateKey::from_pem(&contents));
+        let key = PrivateKey::from_pem(&contents);
+        if let Ok(key) = &key {
+            said.0.push(format!("{:?}", key.to_pem(key.format())));
+        }
+        said.result(&key);
         said.result(&PrivateKey::from_der(&contents));
         said.saved(&certificates(&contents));
         said.result(&Kubeconfig::read(&contents));

@@ -16,6 +16,7 @@
 mod files;
 mod fill;
 mod save;
+#[path = "../usage.rs"]
 mod usage;
 
 use std::env;

@@ -194,11 +194,14 @@ impl OwnerKind {
     /// Whether a controller reference names this kind; its version may be an older one of the same group.
     #[must_use]
     pub fn is_of(self, controller: &Controller) -> bool {
-        let group = |api_version: &str| api_version.split_once('/').map(|(group, _)| group.to_owned()).unwrap_or_default();
         let found = group(&controller.api_version);
         let old = matches!(self, Self::Deployment | Self::DaemonSet) && found == "extensions";
         controller.kind == self.as_str() && (found == group(self.api_version()) || old)
     }
+}
+
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 impl fmt::Display for Kind {

@@ -390,6 +390,11 @@ pub enum Notice {
         /// Which.
         revisions: Vec<i64>,
     },
+    /// A list that is of more than one moment, since it was long in the reading.
+    OfTwoMoments {
+        /// Which.
+        list: String,
+    },
     /// Objects that stand more than once in what was seen, in a dump that was put together of several. Each counts once.
     SeenTwice {
         /// How many times too often.
@@ -557,5 +562,44 @@ fn unchanged(object: &ObjectRef, seen: &Seen) -> Result<(), Refusal> {
         }
         // That it is gone is the effect, which was asked for before.
         Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::OwnerKind;
+
+    fn owner() -> OwnerRef {
+        OwnerRef { kind: OwnerKind::CronJob, namespace: "shop".to_owned(), name: "import".to_owned(), uid: "o".to_owned(), generation: 3 }
+    }
+
+    fn seen(change: impl FnOnce(&mut OwnerSeen)) -> Seen {
+        let mut owner = OwnerSeen { uid: "o".to_owned(), generation: 3, deleting: false, opted_out: false, rolled_out: true };
+        change(&mut owner);
+        let cluster = "c1".to_owned();
+        Seen { cluster, object: None, owner: Some(owner), live: BTreeSet::new(), there: None, payload: None, deployed: None }
+    }
+
+    #[test]
+    fn an_owner_has_to_be_the_same_one_and_to_want_its_history_pruned() {
+        let guard = Guard::Owner { owner: Arc::new(owner()) };
+        let checked = |change: fn(&mut OwnerSeen)| Pruning::check(&guard, &seen(change));
+        assert_eq!(checked(|_| ()), Ok(()));
+        assert_eq!(checked(|owner| owner.uid = "p".to_owned()), Err(Refusal::AnotherOwner { uid: "p".to_owned() }));
+        assert_eq!(checked(|owner| owner.generation = 4), Err(Refusal::OwnerChanged { generation: 4 }));
+        assert_eq!(checked(|owner| owner.deleting = true), Err(Refusal::OwnerDeleting));
+        assert_eq!(checked(|owner| owner.opted_out = true), Err(Refusal::OwnerOptedOut));
+        assert_eq!(Pruning::check(&guard, &Seen { owner: None, ..seen(|_| ()) }), Err(Refusal::OwnerGone));
+        let rollout = |rolled_out: bool| Pruning::check(&Guard::RolledOut, &seen(|owner| owner.rolled_out = rolled_out));
+        assert_eq!((rollout(true), rollout(false)), (Ok(()), Err(Refusal::Incomplete)));
+    }
+
+    #[test]
+    fn as_many_stay_as_the_plan_keeps_and_what_was_not_counted_counts_as_none() {
+        let checked = |there: Option<u64>| Pruning::check(&Guard::Stay { least: 2 }, &Seen { there, ..seen(|_| ()) });
+        assert_eq!(checked(Some(3)), Ok(()));
+        assert_eq!(checked(Some(2)), Err(Refusal::TooFew { there: 2 }));
+        assert_eq!(checked(None), Err(Refusal::TooFew { there: 0 }));
     }
 }

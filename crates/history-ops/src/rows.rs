@@ -54,6 +54,8 @@ pub struct HistorySeen {
     pub events: Vec<Event>,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// The lists that were so long in the reading that the server had forgotten their moment: what stands late in them is of a later one.
+    pub of_two_moments: Vec<String>,
 }
 
 /// An Event. Nothing controls it; the API server drops it after `--event-ttl`.
@@ -131,18 +133,28 @@ impl HistorySeen {
     }
 
     /// Adds what another look has seen, a page for example.
-    pub fn append(&mut self, mut other: Self) {
+    pub fn append(&mut self, other: Self) {
         self.cluster = self.cluster.take().or(other.cluster);
-        self.deployments.append(&mut other.deployments);
-        self.replica_sets.append(&mut other.replica_sets);
-        self.stateful_sets.append(&mut other.stateful_sets);
-        self.daemon_sets.append(&mut other.daemon_sets);
-        self.controller_revisions.append(&mut other.controller_revisions);
-        self.cron_jobs.append(&mut other.cron_jobs);
-        self.jobs.append(&mut other.jobs);
-        self.pods.append(&mut other.pods);
-        self.helm.append(&mut other.helm);
-        self.events.append(&mut other.events);
-        self.unread.append(&mut other.unread);
+        take_over(&mut self.deployments, other.deployments);
+        take_over(&mut self.replica_sets, other.replica_sets);
+        take_over(&mut self.stateful_sets, other.stateful_sets);
+        take_over(&mut self.daemon_sets, other.daemon_sets);
+        take_over(&mut self.controller_revisions, other.controller_revisions);
+        take_over(&mut self.cron_jobs, other.cron_jobs);
+        take_over(&mut self.jobs, other.jobs);
+        take_over(&mut self.pods, other.pods);
+        take_over(&mut self.helm, other.helm);
+        take_over(&mut self.events, other.events);
+        take_over(&mut self.unread, other.unread);
+        take_over(&mut self.of_two_moments, other.of_two_moments);
+    }
+}
+
+/// Moves nothing where there is nothing yet: a list of many pages is not held twice.
+fn take_over<T>(ours: &mut Vec<T>, mut theirs: Vec<T>) {
+    if ours.is_empty() {
+        *ours = theirs;
+    } else {
+        ours.append(&mut theirs);
     }
 }

@@ -153,10 +153,10 @@ impl Hands {
         Ok(Some(there))
     }
 
-    fn back_up(&self, object: &ObjectRef) -> Result<(), Failure> {
+    async fn back_up(&self, object: &ObjectRef) -> Result<(), Failure> {
         let Some(journal) = &self.shared.journal else { return Ok(()) };
         let found = self.found.as_ref().ok_or_else(|| Failure::Api { problem: format!("{object} was not seen before its deletion") })?;
-        journal.back_up(&object.uid, found).map_err(|error| self.shared.unkept(&error))
+        journal.back_up(&object.uid, found).await.map_err(|error| self.shared.unkept(&error))
     }
 
     fn confirm(&self, object: &ObjectRef) -> Result<(), Failure> {
@@ -231,7 +231,7 @@ impl Hands {
             return Err(forbidden("delete", object));
         }
         self.shared.limiter.pass().await;
-        self.back_up(object)?;
+        self.back_up(object).await?;
         match self.shared.api.delete(&path(object), &self.options(action)).await {
             Reply::Ok(_) | Reply::NotFound => self.confirm(object),
             // Not answered, or answered with a conflict because it runs already (Foreground gives the object another version): where it is gone or going,

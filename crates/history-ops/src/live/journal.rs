@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::task::spawn_blocking;
 
 use crate::error::Error;
 
@@ -21,13 +22,25 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct Journal {
     path: Arc<Path>,
+    file: Arc<File>,
     state: Arc<Mutex<State>>,
+    disk: Arc<Mutex<Disk>>,
 }
 
 struct State {
-    file: File,
     cluster: Option<String>,
     deleted: HashSet<String>,
+    /// How long the file is.
+    written: u64,
+}
+
+/// What is on the disk. Its lock is held while the disk works, the other one is not.
+#[derive(Default)]
+struct Disk {
+    /// As many bytes of the file.
+    synced: u64,
+    /// After a failure the kernel forgets what it could not write, and the next sync would succeed without it.
+    broken: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,16 +98,17 @@ impl Journal {
             Err(error) => return Err(wrong(error.to_string())),
         }
         let mut file = File::from(file);
-        let mut state = State { file: file.try_clone().map_err(|error| wrong(error.to_string()))?, cluster: None, deleted: HashSet::new() };
+        let mut state = State { cluster: None, deleted: HashSet::new(), written: 0 };
         let whole = read(&mut file, |line| match line {
             Line::Cluster(uid) => state.cluster = Some(uid),
             Line::Deleted(uid) => drop(state.deleted.insert(uid)),
             Line::Backup(_) => {}
         })
         .map_err(wrong)?;
-        file.set_len(whole).and_then(|()| state.file.seek(SeekFrom::Start(whole)).map(drop)).map_err(|error| wrong(error.to_string()))?;
+        file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole)).map(drop)).map_err(|error| wrong(error.to_string()))?;
         sync_folder(path).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { path: Arc::from(path), state: Arc::new(Mutex::new(state)) })
+        state.written = whole;
+        Ok(Self { path: Arc::from(path), file: Arc::new(file), state: Arc::new(Mutex::new(state)), disk: Arc::default() })
     }
 
     /// Where it is.
@@ -147,30 +161,52 @@ impl Journal {
             Some(known) if known == cluster => Ok(()),
             Some(known) => Err(Error::JournalOfAnother { path: self.path.display().to_string(), cluster: known }),
             None => {
-                self.write(&mut state, &Line::Cluster(cluster.to_owned()))?;
+                let end = self.append(&mut state, &Line::Cluster(cluster.to_owned()))?;
                 state.cluster = Some(cluster.to_owned());
-                Ok(())
+                drop(state);
+                self.sync(end)
             }
         }
     }
 
     /// Keeps an object, on the disk.
-    pub(super) fn back_up(&self, uid: &str, object: &str) -> Result<(), Error> {
+    pub(super) async fn back_up(&self, uid: &str, object: &str) -> Result<(), Error> {
         let object = RawValue::from_string(object.to_owned()).map_err(|error| self.wrong(error.to_string()))?;
-        self.write(&mut self.state(), &Line::Backup(Backup { uid: uid.to_owned(), object }))
+        let end = self.append(&mut self.state(), &Line::Backup(Backup { uid: uid.to_owned(), object }))?;
+        let journal = self.clone();
+        // A disk takes milliseconds, in which the other lanes go on.
+        spawn_blocking(move || journal.sync(end)).await.map_err(|error| self.wrong(error.to_string()))?
     }
 
     /// Notes that one is gone. That it is not synced costs no more than a look after a crash.
     pub(super) fn confirm(&self, uid: &str) -> Result<(), Error> {
         let mut state = self.state();
-        append(&mut state.file, &Line::Deleted(uid.to_owned())).map_err(|problem| self.wrong(problem))?;
+        self.append(&mut state, &Line::Deleted(uid.to_owned()))?;
         state.deleted.insert(uid.to_owned());
         Ok(())
     }
 
-    fn write(&self, state: &mut State, line: &Line) -> Result<(), Error> {
-        append(&mut state.file, line).map_err(|problem| self.wrong(problem))?;
-        state.file.sync_data().map_err(|error| self.wrong(error.to_string()))
+    /// Where the line ends.
+    fn append(&self, state: &mut State, line: &Line) -> Result<u64, Error> {
+        state.written += append(&self.file, state.written, line).map_err(|problem| self.wrong(problem))?;
+        Ok(state.written)
+    }
+
+    /// Until the file is on the disk up to there. Whoever comes first does it for all who have written meanwhile.
+    fn sync(&self, end: u64) -> Result<(), Error> {
+        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(problem) = &disk.broken {
+            return Err(self.wrong(problem.clone()));
+        }
+        if disk.synced >= end {
+            return Ok(());
+        }
+        let written = self.state().written;
+        match self.file.sync_data() {
+            Ok(()) => disk.synced = written,
+            Err(error) => return Err(self.wrong(disk.broken.insert(error.to_string()).clone())),
+        }
+        Ok(())
     }
 
     fn wrong(&self, problem: String) -> Error {
@@ -178,18 +214,18 @@ impl Journal {
     }
 }
 
-/// One line in one write, taken back where the disk is full in its middle.
-fn append(file: &mut File, line: &Line) -> Result<(), String> {
+/// One line in one write, taken back where the disk is full in its middle; how long it is.
+fn append(mut file: &File, before: u64, line: &Line) -> Result<u64, String> {
     let mut text = serde_json::to_vec(line).map_err(|error| error.to_string())?;
     // What the server sends has no line breaks outside of strings, and none inside of them; a dump would.
     text.retain(|byte| !matches!(byte, b'\n' | b'\r'));
     text.push(b'\n');
-    let before = file.stream_position().map_err(|error| error.to_string())?;
     file.write_all(&text).map_err(|error| {
         let _ = file.set_len(before);
         let _ = file.seek(SeekFrom::Start(before));
         error.to_string()
-    })
+    })?;
+    u64::try_from(text.len()).map_err(|error| error.to_string())
 }
 
 /// Reads every whole line, and says where the last one ends.
@@ -214,4 +250,69 @@ fn read(file: &mut File, mut each: impl FnMut(Line)) -> Result<u64, String> {
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder: PathBuf = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_journal(each: impl AsyncFnOnce(Journal)) -> PathBuf {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("trimtab-journal-{}-{number}", std::process::id()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(each(Journal::open(&path).unwrap()));
+        path
+    }
+
+    #[test]
+    fn what_lanes_write_at_once_is_all_there_line_by_line() {
+        let path = with_journal(async |journal| {
+            journal.belongs_to("c").unwrap();
+            let lanes = (0..8).map(|lane| {
+                let journal = journal.clone();
+                tokio::task::spawn_blocking(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    for object in 0..20 {
+                        let uid = format!("{lane}-{object}");
+                        runtime.block_on(journal.back_up(&uid, r#"{"a": "b"}"#)).unwrap();
+                        if object % 2 == 0 {
+                            journal.confirm(&uid).unwrap();
+                        }
+                    }
+                })
+            });
+            for lane in lanes.collect::<Vec<_>>() {
+                lane.await.unwrap();
+            }
+            let disk = journal.disk.lock().unwrap();
+            assert!(disk.synced > 0 && disk.synced <= journal.state().written);
+        });
+        let content = Journal::content(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((content.cluster.as_deref(), content.backups.len()), (Some("c"), 160));
+        assert_eq!(content.backups.iter().filter(|(_, sure)| *sure).count(), 80);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_dropped_and_the_next_one_stands_in_its_place() {
+        let path = with_journal(async |journal| journal.back_up("1", "{}").await.unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [whole.as_slice(), &whole[..20]].concat()).unwrap();
+        let journal = Journal::open(&path).unwrap();
+        journal.confirm("1").unwrap();
+        drop(journal);
+        let backups = Journal::backups(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(backups.iter().map(|(backup, sure)| (backup.uid.as_str(), *sure)).collect::<Vec<_>>(), [("1", true)]);
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_nothing_is_taken_for_kept() {
+        let path = with_journal(async |journal| {
+            journal.disk.lock().unwrap().broken = Some("no space".to_owned());
+            assert!(journal.back_up("1", "{}").await.unwrap_err().to_string().contains("no space"));
+        });
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -147,7 +147,10 @@ impl Cluster {
                 // An API that this cluster does not have.
                 Reply::NotFound => return Ok(Listed::All),
                 // From here on the list is of a later moment. Nothing is decided by it that is not checked again before it is done.
-                Reply::Expired(Some(token)) if page > 0 => ListMeta { next: Some(token), ..ListMeta::default() },
+                Reply::Expired(Some(token)) if page > 0 => {
+                    found.of_two_moments.push(namespace.map_or_else(|| list.plural.to_owned(), |namespace| format!("{namespace}/{}", list.plural)));
+                    ListMeta { next: Some(token), ..ListMeta::default() }
+                }
                 Reply::Expired(_) => return Ok(Listed::Expired),
                 other @ (Reply::Conflict | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => return Err(unseen(other)),
             };

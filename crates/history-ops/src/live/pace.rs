@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Pace {
-    /// Deletions in a second, of all lanes together; 10 by default, and with none as fast as it goes.
+    /// Deletions in a second, of all lanes together; 10 by default, and with none as fast as it goes. What was missed within a second is made up for.
     pub deletes_per_second: Option<f64>,
     /// How many objects are worked on at once; 4 by default.
     pub lanes: NonZeroUsize,
@@ -25,6 +25,10 @@ impl Default for Pace {
         Self { deletes_per_second: Some(10.0), lanes: of(4), most_failures: of(10) }
     }
 }
+
+/// How far a plan that was held up (a slow disk, a server that is busy) may be behind its rate and catch up. Without it every pause of all lanes would be
+/// lost, and the rate never be reached; with more, a long pause would end in a flood.
+const BEHIND: Duration = Duration::from_secs(1);
 
 /// Lets one through at a time, so many in a second.
 #[derive(Debug)]
@@ -42,10 +46,34 @@ impl Limiter {
 
     pub(super) async fn pass(&self) {
         let mut next = self.next.lock().await;
-        let now = Instant::now();
-        let mine = next.unwrap_or(now).max(now);
+        let mine = due(*next, Instant::now());
         *next = Some(mine + self.gap);
         drop(next);
         sleep_until(mine).await;
+    }
+}
+
+/// When the next one may go.
+fn due(next: Option<Instant>, now: Instant) -> Instant {
+    next.map_or(now, |next| next.max(now.checked_sub(BEHIND).unwrap_or(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_pause_is_made_up_for_and_of_a_long_one_no_more_than_a_second() {
+        let now = Instant::now() + Duration::from_secs(3600);
+        let ago = |milliseconds| now - Duration::from_millis(milliseconds);
+        assert_eq!(due(Some(ago(500)), now), ago(500));
+        assert_eq!(due(Some(ago(60_000)), now), ago(1_000));
+    }
+
+    #[test]
+    fn the_first_one_goes_at_once_and_the_next_ones_wait() {
+        let now = Instant::now();
+        assert_eq!(due(None, now), now);
+        assert_eq!(due(Some(now + Duration::from_millis(20)), now), now + Duration::from_millis(20));
     }
 }

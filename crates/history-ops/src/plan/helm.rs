@@ -73,9 +73,8 @@ fn of_release(draft: &mut Draft<'_>, generation: Generation, all: &[&HelmRecord]
 }
 
 fn guards(deployed: Option<&HelmRecord>, stay: Guard) -> Vec<Guard> {
-    let mut guards = vec![Guard::RecordAgrees, stay];
-    guards.extend(deployed.map(|kept| Guard::Deployed { object: Arc::clone(&kept.meta.object) }));
-    guards
+    let deployed = deployed.map(|kept| Guard::Deployed { object: Arc::clone(&kept.meta.object) });
+    [Some(Guard::RecordAgrees), deployed, Some(stay)].into_iter().flatten().collect()
 }
 
 fn distrust(record: &HelmRecord) -> Option<String> {

@@ -188,6 +188,15 @@ fn retention_goes_below_the_limit_by_number_and_age_and_keeps_what_is_young_or_g
 }
 
 #[test]
+fn what_stands_twice_in_a_dump_takes_one_place() {
+    let mut items = rolled(2);
+    items.extend(items.clone());
+    let plan = of(items, &policy());
+    assert_eq!(names(&plan), names(&of(rolled(2), &policy())));
+    assert!(plan.to_string().contains("5 objects stand in it a second time; each counts once"), "{plan}");
+}
+
+#[test]
 fn who_asks_to_stay_stays_as_an_object_and_as_an_owner() {
     let keep = json!({"trimtab.dev/keep": "true", "deployment.kubernetes.io/revision": "1"});
     let mut items = rolled(2);

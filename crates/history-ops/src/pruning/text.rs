@@ -67,6 +67,7 @@ impl fmt::Display for Notice {
             Self::Total { part, objects, json_bytes } => write!(f, "{part}: {objects} objects, {json_bytes} bytes of JSON"),
             Self::RollbackLost { owner, revisions } => write!(f, "{owner}: no rollback any more to revision {}", listed(revisions)),
             Self::HelmRollbackLost { release, revisions } => write!(f, "release {release}: no rollback any more to revision {}", listed(revisions)),
+            Self::OfTwoMoments { list } => write!(f, "{list} changed while they were read, and are of more than one moment; every step looks again"),
             Self::SeenTwice { objects } => write!(f, "{objects} objects stand in it a second time; each counts once"),
             Self::NoLongerUsed { namespace, what, last } => {
                 write!(f, "{what} in namespace {namespace} was used last, as far as was seen, by {}, which goes", last.name)
