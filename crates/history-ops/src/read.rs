@@ -2,6 +2,7 @@
 
 mod item;
 mod raw;
+mod wrong;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -68,6 +69,9 @@ impl HistorySeen {
             let raw: &RawValue = serde_json::from_slice(json).map_err(|error| not_a_dump(&error))?;
             if list.kind.is_none() {
                 return Err(Error::NotADump { line: 1, column: 1, problem: "neither items nor kind".to_owned() });
+            }
+            if list.kind.as_deref() == Some("Table") {
+                return Err(Error::NotADump { line: 1, column: 1, problem: "a Table holds no objects: ask for JSON".to_owned() });
             }
             self.add(raw, None, String::new());
             return Ok(ListMeta::default());

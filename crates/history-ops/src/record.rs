@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
 /// The most that a payload may be once it is unpacked, in bytes: fifty times what a Secret can hold. A release of charts is text and packs ten to one.
@@ -49,7 +49,7 @@ pub struct ReleaseFacts {
 
 /// Reads the payload of a Helm 3 record as Helm does: `release` is the text of `data.release` after Kubernetes' own base64 of Secrets is taken off.
 ///
-/// Memory stays below [`LARGEST_RELEASE`] whatever it unpacks to. Nothing of its values is kept.
+/// It is unpacked into memory, never more of it than [`LARGEST_RELEASE`]. Nothing of its values is kept.
 /// Source: `decodeRelease`, `pkg/storage/driver/util.go` of helm v4.3.1. What was written before compression is read too.
 ///
 /// # Errors
@@ -75,7 +75,8 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 fn unpacked(packed: &[u8]) -> Result<Vec<u8>, RecordProblem> {
     let mut json = Vec::new();
-    GzDecoder::new(packed).take(LARGEST_RELEASE + 1).read_to_end(&mut json).map_err(|_| RecordProblem::DamagedGzip)?;
+    // What stands behind the end is read as one more part, as Go does; what is none is damage.
+    MultiGzDecoder::new(packed).take(LARGEST_RELEASE + 1).read_to_end(&mut json).map_err(|_| RecordProblem::DamagedGzip)?;
     let too_large = u64::try_from(json.len()).is_ok_and(|length| length > LARGEST_RELEASE);
     if too_large { Err(RecordProblem::TooLarge { most_bytes: LARGEST_RELEASE }) } else { Ok(json) }
 }
@@ -141,6 +142,7 @@ mod tests {
         let last = wrong.len() - 5;
         wrong[last] ^= 1;
         assert_eq!(decode(&record(&wrong)), Err(RecordProblem::DamagedGzip));
+        assert_eq!(decode(&record(&[&whole[..], b"more"].concat())), Err(RecordProblem::DamagedGzip));
         assert_eq!(decode(&record(b"[1]")), Err(RecordProblem::NotARelease));
         assert_eq!(decode(b"a"), Err(RecordProblem::NotBase64));
     }

@@ -72,11 +72,16 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn config_map(name: &Value, found: &mut Vec<Use>) {
-    found.extend(name.as_str().map(|name| Use::ConfigMap(name.to_owned())));
+    found.extend(object_name(name).map(Use::ConfigMap));
 }
 
 fn secret(name: &Value, found: &mut Vec<Use>) {
-    found.extend(name.as_str().map(|name| Use::Secret(name.to_owned())));
+    found.extend(object_name(name).map(Use::Secret));
+}
+
+/// No object has a name that is empty or has control characters, which would be printed.
+fn object_name(name: &Value) -> Option<String> {
+    name.as_str().filter(|name| !name.is_empty() && !name.contains(char::is_control)).map(str::to_owned)
 }
 
 impl fmt::Display for Use {

@@ -1,7 +1,7 @@
 //! Real Helm of both majors, with a folder of the test's own in place of the user's.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -49,12 +49,21 @@ impl Helm {
 
     /// Runs Helm to its end: `["upgrade", "shop", CHART, "--namespace", "shop", "--history-max", "3"]`.
     pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("helm can be started")
+    }
+
+    /// As [`Helm::run`], to be killed in its middle; what it writes is thrown away.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("helm can be started")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let folder = |name: &str| self.home.path().join(name);
         let mut command = Command::new(&self.program);
         command.args(arguments).env("KUBECONFIG", &self.kubeconfig).env("HELM_DRIVER", self.driver).env("HOME", self.home.path());
         command.env("HELM_CACHE_HOME", folder("cache")).env("HELM_CONFIG_HOME", folder("config")).env("HELM_DATA_HOME", folder("data"));
         command.env_remove("HELM_MAX_HISTORY").env_remove("HELM_NAMESPACE").env_remove("HELM_KUBECONTEXT");
-        command.output().expect("helm can be started")
+        command
     }
 
     /// As [`Helm::run`], and what it wrote; a failure ends the test.

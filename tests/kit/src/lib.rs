@@ -11,10 +11,15 @@ pub mod generate;
 #[cfg(feature = "live")]
 pub mod helm;
 #[cfg(feature = "live")]
+pub mod helm_soak;
+pub mod history;
+#[cfg(feature = "live")]
 pub mod kubeadm;
 pub mod oracle;
 #[cfg(feature = "live")]
 pub mod pki;
+#[cfg(feature = "live")]
+pub mod pruner;
 pub mod random;
 #[cfg(feature = "live")]
 pub mod s3;

@@ -21,21 +21,21 @@ use crate::template::TemplateHash;
 use crate::uses::{Use, of_pod_spec};
 
 use super::raw::{EventBody, Head, Metadata, PodBody, RecordBody, RevisionBody, Status, Workload, WorkloadSpec};
+use super::wrong::{invalid, named, printable};
 
 /// Which object, for people, and why it is not read.
 type Unreadable = (String, UnreadProblem);
 
 pub(super) fn add(seen: &mut HistorySeen, raw: &RawValue, of_list: Option<(&str, &str)>) -> Result<(), Unreadable> {
-    let head: Head<'_> = serde_json::from_str(raw.get()).map_err(|error| (String::new(), invalid(&error)))?;
+    // serde reads an array as if its items were the fields in their order.
+    if !raw.get().starts_with('{') {
+        return Err((String::new(), UnreadProblem::Invalid { problem: "expected an object".to_owned() }));
+    }
+    let head: Head<'_> = serde_json::from_str(raw.get()).map_err(|error| (named(raw, of_list), invalid(&error)))?;
     let own = head.kind.as_deref().filter(|kind| *kind != "PartialObjectMetadata").zip(head.api_version.as_deref());
     let (kind, api_version) = own.or(of_list).map(|(kind, api_version)| (kind.to_owned(), api_version.to_owned())).unwrap_or_default();
     let metadata = head.metadata.unwrap_or_default();
-    let name = [Some(kind.as_str()), metadata.namespace.as_deref(), metadata.name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-    let name = match name.as_slice() {
-        [kind, namespace, name] => format!("{kind} {namespace}/{name}"),
-        short => short.join(" "),
-    };
-    one(seen, raw, &kind, &api_version, metadata).map_err(|problem| (name, problem))
+    one(seen, raw, &kind, &api_version, metadata).map_err(|problem| (named(raw, of_list), problem))
 }
 
 fn one(seen: &mut HistorySeen, raw: &RawValue, kind: &str, api_version: &str, metadata: Metadata) -> Result<(), UnreadProblem> {
@@ -43,7 +43,7 @@ fn one(seen: &mut HistorySeen, raw: &RawValue, kind: &str, api_version: &str, me
     match (group, kind) {
         ("", "Namespace") => {
             if metadata.name.as_deref() == Some("kube-system") {
-                seen.cluster = metadata.uid.map(Arc::from);
+                seen.cluster = Some(text(metadata.uid, "metadata.uid")?.into());
             }
         }
         ("apps" | "extensions", "Deployment") => seen.deployments.push(deployment(raw, &metadata)?),
@@ -57,13 +57,9 @@ fn one(seen: &mut HistorySeen, raw: &RawValue, kind: &str, api_version: &str, me
         ("", "Secret") => seen.helm.extend(record(raw, metadata, Kind::Secret)?),
         ("", "ConfigMap") => seen.helm.extend(record(raw, metadata, Kind::ConfigMap)?),
         ("" | "events.k8s.io", "Event") => seen.events.push(event(raw, metadata)?),
-        _ => return Err(UnreadProblem::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() }),
+        _ => return Err(UnreadProblem::UnknownKind { api_version: printable(api_version), kind: printable(kind) }),
     }
     Ok(())
-}
-
-fn invalid(error: &serde_json::Error) -> UnreadProblem {
-    UnreadProblem::Invalid { problem: error.to_string() }
 }
 
 fn body<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, UnreadProblem> {
@@ -72,6 +68,30 @@ fn body<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, UnreadProblem> {
 
 fn needed<T>(value: Option<T>, field: &str) -> Result<T, UnreadProblem> {
     value.ok_or_else(|| UnreadProblem::Missing { field: field.to_owned() })
+}
+
+/// What names an object in a path of the API: never empty, else the path would be that of all of them; and nothing that means something else in a path.
+/// Source: `IsValidPathSegmentName`, `pkg/api/validation/path/name.go` of apimachinery v0.37.2.
+fn name(value: Option<String>, field: &str) -> Result<String, UnreadProblem> {
+    let name = text(value, field)?;
+    if matches!(name.as_str(), "." | "..") || name.contains(['/', '%']) {
+        return Err(UnreadProblem::Invalid { problem: format!("{field} is no name that the API server allows") });
+    }
+    Ok(name)
+}
+
+/// Of what the API server allows as the value of a label, which is asked for in selectors: nothing in it ends one.
+fn is_label(value: &str) -> bool {
+    value.len() <= 63 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// An empty one is none: it would guard nothing.
+fn text(value: Option<String>, field: &str) -> Result<String, UnreadProblem> {
+    let text = needed(value.filter(|value| !value.is_empty()), field)?;
+    if text.chars().any(char::is_control) {
+        return Err(UnreadProblem::Invalid { problem: format!("{field} has control characters") });
+    }
+    Ok(text)
 }
 
 fn opted_out(metadata: &Metadata) -> bool {
@@ -83,14 +103,19 @@ fn meta(raw: &RawValue, kind: Kind, metadata: &mut Metadata) -> Result<Meta, Unr
     let opted_out = opted_out(metadata);
     let object = ObjectRef {
         kind,
-        namespace: needed(metadata.namespace.take(), "metadata.namespace")?,
-        name: needed(metadata.name.take(), "metadata.name")?,
-        uid: needed(metadata.uid.take(), "metadata.uid")?,
-        resource_version: needed(metadata.resource_version.take(), "metadata.resourceVersion")?,
+        namespace: name(metadata.namespace.take(), "metadata.namespace")?,
+        name: name(metadata.name.take(), "metadata.name")?,
+        uid: text(metadata.uid.take(), "metadata.uid")?,
+        resource_version: text(metadata.resource_version.take(), "metadata.resourceVersion")?,
     };
     let references = metadata.owner_references.take().unwrap_or_default();
     let controller = references.into_iter().find(|reference| reference.controller == Some(true));
-    let controller = controller.map(|found| Controller { api_version: found.api_version, kind: found.kind, name: found.name, uid: found.uid });
+    let controller = controller.map(|found| Controller {
+        api_version: printable(&found.api_version),
+        kind: printable(&found.kind),
+        name: printable(&found.name),
+        uid: found.uid,
+    });
     Ok(Meta {
         object: Arc::new(object),
         created: metadata.creation_timestamp,
@@ -105,9 +130,9 @@ fn meta(raw: &RawValue, kind: Kind, metadata: &mut Metadata) -> Result<Meta, Unr
 fn owner(kind: OwnerKind, metadata: &Metadata) -> Result<OwnerMeta, UnreadProblem> {
     let owner = OwnerRef {
         kind,
-        namespace: needed(metadata.namespace.clone(), "metadata.namespace")?,
-        name: needed(metadata.name.clone(), "metadata.name")?,
-        uid: needed(metadata.uid.clone(), "metadata.uid")?,
+        namespace: name(metadata.namespace.clone(), "metadata.namespace")?,
+        name: name(metadata.name.clone(), "metadata.name")?,
+        uid: text(metadata.uid.clone(), "metadata.uid")?,
         generation: metadata.generation.unwrap_or(0),
     };
     Ok(OwnerMeta { owner: Arc::new(owner), deleting: metadata.deletion_timestamp.is_some(), opted_out: opted_out(metadata) })
@@ -208,6 +233,9 @@ fn daemon_set(raw: &RawValue, metadata: &Metadata) -> Result<DaemonSet, UnreadPr
 fn controller_revision(raw: &RawValue, mut metadata: Metadata) -> Result<ControllerRevision, UnreadProblem> {
     let found: RevisionBody = body(raw)?;
     let hash = metadata.labels.as_mut().and_then(|labels| labels.remove("controller-revision-hash"));
+    if hash.as_deref().is_some_and(|hash| !is_label(hash)) {
+        return Err(UnreadProblem::Invalid { problem: "metadata.labels.controller-revision-hash is no value that a label can have".to_owned() });
+    }
     let template = found.data.as_ref().map(|data| &data["spec"]["template"]).filter(|template| template.is_object());
     Ok(ControllerRevision {
         meta: meta(raw, Kind::ControllerRevision, &mut metadata)?,
@@ -281,9 +309,17 @@ fn record(raw: &RawValue, mut metadata: Metadata, kind: Kind) -> Result<Option<H
     let found: RecordBody<'_> = body(raw)?;
     let mut meta = meta(raw, kind, &mut metadata)?;
     let field = |upper: &str, lower: &str| format!("metadata.labels.{}", if labels.generation == Generation::Tiller { upper } else { lower });
-    let version = needed(labels.version, &field("VERSION", "version"))?;
+    let label = field("VERSION", "version");
+    let has_label = metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("version") || labels.contains_key("VERSION"));
+    let version = match labels.version {
+        None if has_label => return Err(UnreadProblem::Invalid { problem: format!("{label} is no number") }),
+        version => needed(version, &label)?,
+    };
     if labels.release.is_empty() {
         return Err(UnreadProblem::Missing { field: field("NAME", "name") });
+    }
+    if !is_label(&labels.release) || !is_label(&labels.status) {
+        return Err(UnreadProblem::Invalid { problem: format!("{} or the status is no value that a label can have", field("NAME", "name")) });
     }
     // Only metadata was asked for: what is not there was not read.
     let payload = found.data.map(|data| data.get("release").map_or(NO_PAYLOAD, |text| payload(text, kind, &labels, version)));
@@ -307,6 +343,8 @@ fn payload(text: &str, kind: Kind, labels: &Labels, version: i64) -> Payload {
         Ok(facts) if (facts.name.as_str(), facts.version, facts.status.as_str()) == (labels.release.as_str(), version, labels.status.as_str()) => {
             Payload::Agrees
         }
-        Ok(facts) => Payload::Differs { says: format!("release {} revision {}, {}", facts.name, facts.version, facts.status) },
+        Ok(facts) => {
+            Payload::Differs { says: format!("release {} revision {}, {}", printable(&facts.name), facts.version, printable(&facts.status)) }
+        }
     }
 }
