@@ -1,8 +1,9 @@
 """What trimtab is for, on real servers, in about a minute.
 
 First an incident: a three-member etcd runs full, refuses writes, is rescued by a plan, and accepts writes again. Then a
-reading: a small cluster dump, and what its nodes, its scheduler and its DNS make of it in several releases. Exits 0
-only when all of it was seen; what it started is gone afterwards.
+reading: a small cluster dump, and what its nodes, its scheduler and its DNS make of it in several releases; of another
+one, which history may go, and why the rest stays. Exits 0 only when all of it was seen; what it started is gone
+afterwards.
 """
 
 import json
@@ -15,18 +16,20 @@ from types import FrameType
 from typing import Any
 
 from servers import Member, etcd_cluster, put
-from trimtab import etcd, net, node, sched
+from trimtab import etcd, history, net, node, sched
 
 ETCD_VERSION = "3.6.16"
 QUOTA_BYTES = 16 * 1024 * 1024
 RELEASES = ["1.12", "1.20", "1.34", "1.37"]
 DUMP = Path(__file__).parent / "cluster.json"
+HISTORY = Path(__file__).parent / "history.json"
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     rescue_a_full_etcd()
     read_a_dump()
+    plan_what_may_go()
     print("\nall of it was seen")
 
 
@@ -151,6 +154,19 @@ def show_kill_order(each: dict[str, Any], pods: list[dict[str, Any]]) -> None:
     expect(len(victims) > 0, "the node has something to kill")
     for rank, victim in enumerate(victims, 1):
         print(f"  {rank}. {victim.name} (oom_score_adj {adjusted[victim.name]})")
+
+
+def plan_what_may_go() -> None:
+    seen = history.read_dump(HISTORY)
+    title(f"{seen!r}: which of it its controllers and Helm would delete")
+    plan = history.pruning_plan(seen, version=RELEASES[-2], now="2026-11-25T12:00:00Z")
+    print(plan, end="")
+    reasons = Counter(held.reason["reason"] for held in plan.held)
+    expect(len(plan.steps) == 6, "what is over its limit goes")
+    expect(reasons["incomplete"] > 0 and reasons["foreign"] == 1, "a rollout under way and another's history stay")
+
+    title("why it piles up")
+    print(*history.advice(seen, version=RELEASES[-2]), sep="\n")
 
 
 def used(pod: dict[str, Any], container: str) -> str:

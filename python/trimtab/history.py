@@ -13,9 +13,18 @@ On a live cluster, each object written to the journal before it is deleted::
     cluster = history.Cluster("admin.conf", journal="pruning.jsonl")
     plan = history.pruning_plan(cluster.observe(version="1.34"), version="1.34", now=datetime.now(UTC))
     report = plan.apply(cluster, progress=print)
+
+Taken back, where that does no harm, out of the same journal::
+
+    report = history.undo_plan("pruning.jsonl").apply(cluster)
+
+Why it piles up, and which field ends it::
+
+    print(*history.advice(seen, version="1.34"), sep="\n")
 """
 
 from ._core import (
+    Advice,
     Cluster,
     HistorySeen,
     PruningEvent,
@@ -25,11 +34,21 @@ from ._core import (
     PruningReport,
     PruningReported,
     PruningStep,
+    UndoEvent,
+    UndoHeld,
+    UndoNotice,
+    UndoPlan,
+    UndoReport,
+    UndoReported,
+    UndoStep,
+    advice,
     pruning_plan,
     read_dump,
+    undo_plan,
 )
 
 __all__ = [
+    "Advice",
     "Cluster",
     "HistorySeen",
     "PruningEvent",
@@ -39,6 +58,15 @@ __all__ = [
     "PruningReport",
     "PruningReported",
     "PruningStep",
+    "UndoEvent",
+    "UndoHeld",
+    "UndoNotice",
+    "UndoPlan",
+    "UndoReport",
+    "UndoReported",
+    "UndoStep",
+    "advice",
     "pruning_plan",
     "read_dump",
+    "undo_plan",
 ]

@@ -39,13 +39,15 @@ def playbook(home: Path, plays: str, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment(home))
 
 
-def module(home: Path, arguments: dict[str, Any], *options: str) -> dict[str, Any]:
-    """What one run of `trimtab.kube.certificates` gives, `failed` included."""
+def module(
+    home: Path, arguments: dict[str, Any], *options: str, name: str = "trimtab.kube.certificates"
+) -> dict[str, Any]:
+    """What one run of a module gives, `failed` included."""
     result = home / "result.json"
     result.unlink(missing_ok=True)
     write = "{{ run | to_json }}"
     tasks = [
-        {"trimtab.kube.certificates": arguments, "register": "run", "ignore_errors": True},
+        {name: arguments, "register": "run", "ignore_errors": True},
         {"ansible.builtin.copy": {"content": write, "dest": str(result)}, "check_mode": False, "diff": False},
     ]
     ran = playbook(home, json.dumps([{"hosts": "control_plane", "gather_facts": False, "tasks": tasks}]), *options)

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 import pytest
 import trimtab
 
-MODULES = (trimtab, trimtab.node, trimtab.sched, trimtab.net, trimtab.etcd, trimtab.certs, trimtab.exceptions)
+MODULES = (
+    *(trimtab, trimtab.node, trimtab.sched, trimtab.net, trimtab.etcd, trimtab.certs, trimtab.history),
+    trimtab.exceptions,
+)
 
 
 def documented() -> Iterator[tuple[str, object]]:

@@ -17,8 +17,9 @@ import yaml
 from real_ansible import playbook
 from real_etcd import RealEtcd
 from real_kubeadm import Kubernetes
+from real_kubernetes import RealKubernetes
 from real_s3 import RealS3
-from trimtab import certs, etcd
+from trimtab import certs, etcd, history
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -55,13 +56,15 @@ def statements(lines: list[str]) -> list[str]:
     return [line.strip() for line in lines if line.strip() not in frame]
 
 
-def test_the_rust_example_is_the_one_that_the_facade_tests() -> None:
+def test_the_rust_examples_are_those_that_the_facade_tests() -> None:
     documentation = re.findall(r"^//! ?(.*)$", (ROOT / "crates/trimtab/src/lib.rs").read_text(), re.MULTILINE)
-    tested = "\n".join(documentation).split("```")[1].splitlines()
-    # What begins with `# ` is compiled and not shown.
-    shown = [line for line in tested if not re.match(r"\s*#( |$)", line)]
-    assert len(statements(shown)) > 10
-    assert statements(the_block("rust").splitlines()) == statements(shown)
+    tested = "\n".join(documentation).split("```")[1::2]
+    assert len(tested) == len(blocks("rust")) == 2
+    for block, example in zip(blocks("rust"), tested, strict=True):
+        # What begins with `# ` is compiled and not shown.
+        shown = [line for line in example.splitlines() if not re.match(r"\s*#( |$)", line)]
+        assert len(statements(shown)) > 10
+        assert statements(block.splitlines()) == statements(shown)
 
 
 # --- Python
@@ -73,7 +76,7 @@ def test_the_python_example_rescues_a_real_etcd(
     real = etcd.Etcd
     monkeypatch.setattr(etcd, "Etcd", lambda endpoints, *, ca, cert, key: real(full.endpoints))
     names: dict[str, Any] = {}
-    rescue, _, _ = blocks("python")
+    rescue, _, _, _ = blocks("python")
     exec(compile(rescue, "README.md", "exec"), names)
     assert names["report"].is_done, str(names["report"])
     assert full.put("/registry/pods/accepted", b"x")
@@ -93,7 +96,7 @@ def test_the_backup_example_saves_stores_and_restores(
         monkeypatch.setattr(etcd, "Etcd", lambda endpoints: real(cluster.endpoints))
         stores = SimpleNamespace(directory=etcd.Store.directory, s3=lambda bucket, prefix: store)
         monkeypatch.setattr(etcd, "Store", stores)
-        _, backup, _ = blocks("python")
+        _, backup, _, _ = blocks("python")
         backup = backup.replace("/var/backups/etcd", str(tmp_path / "backups"))
         backup = backup.replace("/var/lib/etcd-restored", str(tmp_path / "restored"))
         names: dict[str, Any] = {}
@@ -115,7 +118,7 @@ def test_the_certificates_example_renews_what_kubeadm_made_and_asks_the_server(
         node, probe = made.node(), certs.probe
         monkeypatch.setattr(certs, "probe", lambda host, port: probe(host, server.ports[0]))
         monkeypatch.setattr(certs, "Node", lambda folder: node)
-        _, _, example = blocks("python")
+        _, _, example, _ = blocks("python")
         example = example.replace("/etc/kubernetes/pki/apiserver.crt", str(made.pki / "etcd" / "server.crt"))
         server.wait_until_it_listens()
         names: dict[str, Any] = {}
@@ -125,6 +128,27 @@ def test_the_certificates_example_renews_what_kubeadm_made_and_asks_the_server(
         printed = capsys.readouterr().out
         assert str(names["plan"]) in printed
         assert "the server shows the certificate of the file" in printed
+
+
+def test_the_history_example_prunes_a_real_cluster_and_tells_what_can_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RealKubernetes() as server:
+        server.create("Namespace", "", "shop")
+        server.deployment("shop")
+        server.release("shop")
+        real = history.Cluster
+        monkeypatch.setattr(history, "Cluster", lambda conf, *, journal: real(server.conf, journal=journal))
+        _, _, _, example = blocks("python")
+        names: dict[str, Any] = {}
+        exec(compile(example.replace("/var/lib/trimtab", str(tmp_path)), "README.md", "exec"), names)
+        assert (names["report"].is_done, names["report"].acted) == (True, 5), str(names["report"])
+        assert server.names("ReplicaSet", "shop") == ["web-4", "web-5", "web-6"]
+    printed = capsys.readouterr().out
+    assert str(names["plan"]) in printed
+    assert "release shop/web: 12 records" in printed, "the advice"
+    assert "report: dry run of the pruning" in printed
+    assert "Secret shop/sh.helm.release.v1.web.v2: make it again" in printed, "the undo"
 
 
 def test_the_plan_is_shown_as_it_is_printed() -> None:

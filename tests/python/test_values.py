@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
-from trimtab import KubeVersion, Quantity, certs, etcd, net, node, sched
+from test_history import deployment, job, journal
+from test_history import seen as history_of
+from trimtab import KubeVersion, Quantity, certs, etcd, history, net, node, sched
 
 SEEN = etcd.example_out_of_space()
 PLAN = etcd.rescue_plan(SEEN, compact_to="head")
@@ -55,14 +59,18 @@ SAVE = etcd.save_plan(affected(SEEN), directory="/var/backups", now="2026-11-25T
 SAVE_HELD = etcd.save_plan(SEEN, directory="/var/backups", now="2026-11-25T00:00:00Z", source="learner").held
 
 
-def reported(plan: etcd.SavePlan | etcd.RetentionPlan | certs.RenewalPlan) -> dict[str, Any]:
+Planned = etcd.SavePlan | etcd.RetentionPlan | certs.RenewalPlan | history.PruningPlan | history.UndoPlan
+Stepped = etcd.SaveStep | etcd.RetentionStep | certs.RenewalStep | history.PruningStep | history.UndoStep
+
+
+def reported(plan: Planned) -> dict[str, Any]:
     """How it ends well."""
     done = {"outcome": "done", "acted": True}
     steps = [{"target": step.target, "action": step.action} | done for step in plan.steps]
     return {"subject": plan.subject, "held": [held.to_dict() for held in plan.held], "steps": steps}
 
 
-def begun(step: etcd.SaveStep | etcd.RetentionStep | certs.RenewalStep) -> dict[str, Any]:
+def begun(step: Stepped) -> dict[str, Any]:
     return {"event": "begun", "index": 0, "step": step.to_dict(), "message": None, "outcome": None}
 
 
@@ -86,6 +94,13 @@ RENEWAL_REPORT = certs.RenewalReport.from_dict(reported(RENEWAL))
 OTHER_NODE = certs.NodeSeen.from_json(NODE.to_json().replace('Sha256":"', 'Sha256":"0'))
 CLUSTER = certs.cluster_plan({"a": NODE, "b": NODE}, version="1.31", now="2026-12-25T00:00:00Z")
 CLUSTER_HELD = certs.cluster_plan({"a": NODE, "b": OTHER_NODE}, version="1.31", now="2026-12-25T00:00:00Z")
+HISTORY = history_of(*deployment(), job())
+PRUNING = history.pruning_plan(HISTORY, version="1.34", now="2026-11-25T12:00:00Z")
+PRUNING_REPORT = history.PruningReport.from_dict(reported(PRUNING))
+with tempfile.TemporaryDirectory() as folder:
+    UNDO = history.undo_plan(journal(Path(folder) / "journal", deployment()[1], job()))
+UNDO_REPORT = history.UndoReport.from_dict(reported(UNDO))
+ADVICE = history.advice(history_of(*deployment(wanted=3, available=2)), version="1.34")[0]
 SERVED = certs.Served._again([CERTIFICATE.der])  # type: ignore[attr-defined]
 
 HASHABLE: list[Any] = [
@@ -104,9 +119,10 @@ HASHABLE: list[Any] = [
     etcd.hash_kv(SNAPSHOT),
     CERTIFICATE,
     certs.file_findings({"a.crt": b"it's broken"}, now="2026-01-01T00:00:00Z")[0],
+    ADVICE,
 ]
 # Nobody makes these by hand.
-ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate, certs.Finding)
+ANSWERS = (node.ContainerOom, etcd.Verified, etcd.Status, etcd.HashKv, certs.Certificate, certs.Finding, history.Advice)
 UNHASHABLE: list[Any] = [
     net.LinearParams(cores_per_replica=0.1, nodes_per_replica=1e-5, max=9, prevent_single_point_failure=True),
     net.Mode.parse("linear", '{"coresPerReplica": 0.30000000000000004}'),
@@ -162,6 +178,21 @@ UNHASHABLE: list[Any] = [
     certs.Requested.from_dict({"item": "apiserver", "request": "/a.csr", "key": None}),
     SERVED,
     SERVED.beside(CERTIFICATE),
+    HISTORY,
+    PRUNING,
+    PRUNING.steps[0],
+    PRUNING.held[0],
+    PRUNING.notices[0],
+    PRUNING_REPORT,
+    PRUNING_REPORT.steps[0],
+    history.PruningEvent.from_dict(begun(PRUNING.steps[0])),
+    UNDO,
+    UNDO.steps[0],
+    UNDO.held[0],
+    UNDO.notices[0],
+    UNDO_REPORT,
+    UNDO_REPORT.steps[0],
+    history.UndoEvent.from_dict(begun(UNDO.steps[0])),
 ]
 RULES: list[Any] = [node.OomRules.at("1.34"), sched.SampleRules.at("1.34")]
 VALUES = HASHABLE + UNHASHABLE + RULES
@@ -230,12 +261,12 @@ def test_every_public_class_stands_in_these_tests() -> None:
     tested = {type(value).__name__ for value in VALUES}
     public = {
         name
-        for module in (node, sched, net, etcd, certs)
+        for module in (node, sched, net, etcd, certs, history)
         for name in module.__all__
         if isinstance(getattr(module, name), type)
     }
     # They hold credentials and keys, or are hands: no pickle.
-    assert public - tested == {"Etcd", "Node", "Store", "PrivateKey", "Renewed"}
+    assert public - tested == {"Cluster", "Etcd", "Node", "Store", "PrivateKey", "Renewed"}
 
 
 def test_a_plan_reads_as_a_transcript() -> None:

@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum Error {
     /// An age in the policy lies below zero.
-    #[error("the policy has a negative age: give ages as durations from zero up")]
-    NegativeAge,
+    #[error("the policy's {path} is a negative age: give ages as durations from zero up")]
+    NegativeAge {
+        /// Which field.
+        path: String,
+    },
     /// A share in the policy is none.
-    #[error("the policy allows {percent} percent: give 0 to 100")]
+    #[error("the policy's {path} is {percent} percent: give 0 to 100")]
     Percent {
+        /// Which field.
+        path: String,
         /// What it says.
         percent: u8,
     },
@@ -34,7 +39,13 @@ pub enum Error {
         /// Why; nothing of its secrets.
         problem: String,
     },
-    /// The API server cannot be reached, or fails.
+    /// The API server does not answer.
+    #[error("the API server does not answer: {problem}; look whether it runs, and whether the kubeconfig names it and its authority")]
+    Unreachable {
+        /// Why.
+        problem: String,
+    },
+    /// The API server fails.
     #[error("the API server: {problem}")]
     Api {
         /// What it said.

@@ -156,15 +156,27 @@ impl Policy {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let ages = [self.revisions, self.jobs, self.helm].into_iter().flat_map(|retention| [retention.max_age, retention.min_age]);
-        let ages = ages.chain([self.unowned_jobs_older_than, self.events_older_than]);
-        if ages.flatten().any(|age| age.is_negative()) {
-            return Err(Error::NegativeAge);
+        if let Some((path, _)) = self.ages().into_iter().find(|(_, age)| age.is_some_and(|age| age.is_negative())) {
+            return Err(Error::NegativeAge { path: path.to_owned() });
         }
         match self.blast_radius.most_percent {
-            Some(percent) if percent > 100 => Err(Error::Percent { percent }),
+            Some(percent) if percent > 100 => Err(Error::Percent { path: "blastRadius.mostPercent".to_owned(), percent }),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Every age, by its path.
+    fn ages(&self) -> [(&'static str, Option<SignedDuration>); 8] {
+        [
+            ("revisions.maxAge", self.revisions.max_age),
+            ("revisions.minAge", self.revisions.min_age),
+            ("jobs.maxAge", self.jobs.max_age),
+            ("jobs.minAge", self.jobs.min_age),
+            ("helm.maxAge", self.helm.max_age),
+            ("helm.minAge", self.helm.min_age),
+            ("unownedJobsOlderThan", self.unowned_jobs_older_than),
+            ("eventsOlderThan", self.events_older_than),
+        ]
     }
 
     pub(crate) fn wants(&self, part: Part, namespace: &str) -> bool {

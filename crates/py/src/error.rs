@@ -299,10 +299,11 @@ impl From<certs::kubeadm::SanError> for Trouble {
 impl From<history::Error> for Trouble {
     fn from(error: history::Error) -> Self {
         let class = match &error {
-            history::Error::Api { .. } => Class::Unreachable,
+            history::Error::Unreachable { .. } => Class::Unreachable,
+            history::Error::Api { .. } => Class::ClusterError,
             history::Error::Journal { .. } => Class::FileError,
             history::Error::JournalBusy { .. } => Class::FileInUse,
-            history::Error::NegativeAge
+            history::Error::NegativeAge { .. }
             | history::Error::Percent { .. }
             | history::Error::NotADump { .. }
             | history::Error::Kubeconfig { .. }

@@ -1,16 +1,18 @@
 //! `trimtab.history`: old objects, which of them may go, and their removal. Converts, detaches, asks `trimtab_history_ops`, converts back.
 
+use std::future::Future;
 use std::io::Read as _;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
 use serde_json::{Value, json};
 use trimtab::Plan;
+use trimtab::apply::Event;
 use trimtab::history::live::{Cluster, Journal, Pace};
 use trimtab::history::{Error, HistorySeen, Policy, Pruning, plan};
-use trimtab::plan::Report;
+use trimtab::plan::{Domain, Report};
 
 use crate::convert::{read, write, write_dict};
 use crate::data_class::data_class;
@@ -27,7 +29,7 @@ use crate::wait::{self, Afterwards};
 /// Needed: the namespaces (for the cluster's identity), and of each part what it is made of and who owns it: deployments and replicasets; statefulsets,
 /// daemonsets, controllerrevisions and pods; cronjobs and jobs; Secrets and ConfigMaps of Helm; events.
 ///
-/// Raises `FileNotFoundError` and its like, and `InvalidInput` for what is no JSON of objects.
+/// Raises `FileNotFoundError` and its like, `FileError` for a pipe or a directory, and `InvalidInput` for what is no JSON of objects.
 ///
 /// >>> from trimtab import history
 /// >>> seen = history.read_dump(b'{"items": [{"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web"}}]}')
@@ -83,7 +85,8 @@ data_class! {
 /// `policy` is a dict of what differs from the defaults: `parts` (of `"replicaSets"`, `"controllerRevisions"`, `"cronJobs"`, `"jobTtl"`, `"pods"`, `"helm"`,
 /// which are the default, `"unownedJobs"`, `"events"`), `namespaces`, `revisions`, `jobs` and `helm` (each with `maxKept`, `maxAge`, `minKept`, `minAge`,
 /// `lastKnownGood`: `"kept"`), `incomplete` (`"held"` or `"pruned"`), `unownedJobsOlderThan`, `eventsOlderThan`, `terminatedPodGcThreshold`,
-/// `helmHistoryMax`, `blastRadius` (`mostObjects`, `mostPercent`). Ages are ISO 8601 durations: `"PT720H"`.
+/// `helmHistoryMax`, `blastRadius` (`mostObjects`, `mostPercent`). Ages are durations in hours and
+/// less, `"PT720H"` or `"720h"`: not all days are equally long.
 ///
 /// Raises `InvalidInput`; its `path` names the field.
 ///
@@ -110,7 +113,7 @@ pub(crate) fn pruning_plan(
     py.detach(|| plan(&seen.0, &policy, now.0)).or_raise().map(PyPruningPlan)
 }
 
-fn read_policy(version: &Version, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Policy> {
+pub(crate) fn read_policy(version: &Version, policy: Option<&Bound<'_, PyAny>>) -> PyResult<Policy> {
     let mut given: Value = match policy {
         Some(policy) => {
             policy.cast::<PyMapping>()?;
@@ -118,6 +121,9 @@ fn read_policy(version: &Version, policy: Option<&Bound<'_, PyAny>>) -> PyResult
         }
         None => json!({}),
     };
+    if given.get("version").is_some() {
+        return Err(Trouble::unreadable("policy", "version", "it is an argument of its own").into());
+    }
     given["version"] = json!(version.0);
     serde_path_to_error::deserialize(given)
         .map_err(|error| Trouble::unreadable("policy", &error.path().to_string(), &error.inner().to_string()).into())
@@ -162,8 +168,8 @@ impl PyCluster {
     /// Looks at what the policy's parts are made of, in pages, and changes nothing; of Helm's records and of Events only their metadata. What this user may
     /// not list stands in `unread`. `version` and `policy` are those of `pruning_plan`; `progress` is called with a `PruningEvent` for every page.
     ///
-    /// Blocks; releases the lock of the interpreter and answers Ctrl-C. Raises `Unreachable` where the API server does not answer, `InvalidInput` for a
-    /// kubeconfig or a policy that cannot be used.
+    /// Blocks; releases the lock of the interpreter and answers Ctrl-C. Raises `Unreachable` where the API server does not answer, `ClusterError`
+    /// where it fails, `InvalidInput` for a kubeconfig or a policy that cannot be used.
     #[pyo3(signature = (*, version, policy = None, progress = None))]
     fn observe(&self, py: Python<'_>, version: Version, policy: Option<&Bound<'_, PyAny>>, progress: Option<Py<PyAny>>) -> PyResult<PyHistorySeen> {
         let policy = read_policy(&version, policy)?;
@@ -175,7 +181,9 @@ impl PyCluster {
         seen.or_raise().map(PyHistorySeen)
     }
 
-    /// Asks the API server whether it would carry out a plan, preconditions, admission and rights among it, and deletes nothing.
+    /// Asks the API server whether it would carry out a plan, preconditions, admission and rights among it, and deletes nothing. It needs no journal.
+    ///
+    /// Blocks; releases the lock of the interpreter and answers Ctrl-C. A server that does not answer is a failure in the report.
     #[pyo3(signature = (plan, /, *, progress = None))]
     fn dry_run(&self, py: Python<'_>, plan: &Bound<'_, PyPruningPlan>, progress: Option<Py<PyAny>>) -> PyResult<PyPruningReport> {
         let (plan, pace) = (plan.get().0.clone(), self.pace);
@@ -193,25 +201,51 @@ impl PyCluster {
 }
 
 impl PyCluster {
-    pub(crate) fn apply<E>(
+    /// Carries out a plan; see `PruningPlan.apply` and `UndoPlan.apply`.
+    pub(crate) fn apply<D, E>(
         &self,
         py: Python<'_>,
-        plan: Plan<Pruning>,
+        plan: Plan<D>,
         callback: Option<Py<PyAny>>,
         afterwards: Afterwards,
-        event: fn(EventData<Pruning>) -> E,
-    ) -> PyResult<Report<Pruning>>
+        event: fn(EventData<D>) -> E,
+    ) -> PyResult<Report<D>>
     where
+        D: ByJournal,
         E: for<'py> IntoPyObject<'py>,
     {
         let journal = self.journal.clone().ok_or_else(|| Trouble::missing("journal", "a plan"))?;
         let (kubeconfig, context, pace) = (self.kubeconfig.clone(), self.context.clone(), self.pace);
         let report = wait::run(py, callback, afterwards, |progress| async move {
-            let journal = Journal::open(&journal)?;
             let cluster = Cluster::connect(kubeconfig.as_deref(), context.as_deref()).await?;
-            Ok::<_, Error>(cluster.apply(&plan, &journal, &pace, |told| progress.tell(event(EventData::of(&told, &plan)))).await)
+            D::carry_out(&cluster, &plan, &journal, &pace, |told| progress.tell(event(EventData::of(&told, &plan)))).await
         })?;
         report.or_raise()
+    }
+}
+
+/// What is carried out on a cluster with a journal.
+pub(crate) trait ByJournal: Domain {
+    /// Carries out a plan of this domain.
+    fn carry_out(
+        cluster: &Cluster,
+        plan: &Plan<Self>,
+        journal: &Path,
+        pace: &Pace,
+        observer: impl FnMut(Event<'_, Self>) + Send,
+    ) -> impl Future<Output = Result<Report<Self>, Error>>;
+}
+
+impl ByJournal for Pruning {
+    async fn carry_out(
+        cluster: &Cluster,
+        plan: &Plan<Self>,
+        journal: &Path,
+        pace: &Pace,
+        observer: impl FnMut(Event<'_, Self>) + Send,
+    ) -> Result<Report<Self>, Error> {
+        let journal = Journal::open(journal)?;
+        Ok(cluster.apply(plan, &journal, pace, observer).await)
     }
 }
 

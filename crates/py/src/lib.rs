@@ -33,6 +33,8 @@ mod etcd_file;
 mod etcd_restore;
 mod etcd_store;
 mod history;
+mod history_advice;
+mod history_undo;
 mod net;
 mod node;
 mod oom_kill;
@@ -87,6 +89,8 @@ mod _core {
             PyCluster, PyHistorySeen, PyPruningEvent, PyPruningHeld, PyPruningNotice, PyPruningPlan, PyPruningReport, PyPruningReported,
             PyPruningStep, pruning_plan, read_dump,
         },
+        history_advice::{PyAdvice, advice},
+        history_undo::{PyUndoEvent, PyUndoHeld, PyUndoNotice, PyUndoPlan, PyUndoReport, PyUndoReported, PyUndoStep, undo_plan},
         net::{PyClusterSize, PyLadder, PyLadderParams, PyLinearParams, PyMode},
         node::{
             PyContainerOom, PyOomRules, compute_qos, default_manifest, oom_burstable, oom_score_adj, oom_score_adjs, oom_score_adjs_many, pod_qos,

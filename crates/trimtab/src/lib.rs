@@ -48,6 +48,32 @@
 //! # #[cfg(not(all(feature = "node", feature = "sched")))]
 //! # fn main() {}
 //! ```
+//!
+//! Which history of a dump may go by its controllers' own rules, and why the rest stays:
+//!
+//! ```
+//! # #[cfg(feature = "history")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use trimtab::history::{HistorySeen, Policy, plan};
+//!
+//! // What `kubectl get namespaces,deployments,replicasets,jobs,… -A -o json` prints.
+//! let seen = HistorySeen::of_dump(br#"{"items": [
+//!     {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "kube-system", "uid": "c1"}},
+//!     {"kind": "Job", "apiVersion": "batch/v1", "metadata": {"namespace": "shop", "name": "import", "uid": "j1", "resourceVersion": "7"},
+//!      "spec": {"ttlSecondsAfterFinished": 60},
+//!      "status": {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-11-25T10:00:00Z"}]}},
+//!     {"kind": "ReplicaSet", "apiVersion": "apps/v1", "metadata": {"namespace": "shop", "name": "by-hand", "uid": "r1", "resourceVersion": "9"},
+//!      "spec": {"replicas": 0, "template": {}}}
+//! ]}"#)?;
+//! let plan = plan(&seen, &Policy::new("1.34".parse()?), "2026-11-25T11:00:00Z".parse()?)?;
+//! assert_eq!(plan.steps[0].target, "Job shop/import");
+//! assert_eq!(plan.steps[0].action.to_string(), "delete: its time to live was over at 2026-11-25T10:01:00Z");
+//! assert_eq!(plan.held[0].to_string(), "held back: ReplicaSet shop/by-hand: nobody controls it: it may be adopted again");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "history"))]
+//! # fn main() {}
+//! ```
 
 pub use trimtab_core::{Bytes, Error, FeatureGates, Gate, Held, KubeVersion, MilliCpu, Outcome, Plan, Quantity, Report, Row, Since, Step};
 pub use trimtab_core::{amount, apply, error, gate, plan, quantity, since, version, view};

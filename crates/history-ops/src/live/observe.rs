@@ -67,7 +67,7 @@ impl Cluster {
     /// What this user may not list stands in `unread`; so does nothing else of a cluster that answers.
     ///
     /// # Errors
-    /// [`Error::Api`] where the server does not answer, or fails.
+    /// [`Error::Unreachable`] where the server does not answer, [`Error::Api`] where it fails.
     pub async fn observe(&self, policy: &Policy, mut progress: impl FnMut(String) + Send) -> Result<HistorySeen, Error> {
         let mut seen = HistorySeen { cluster: self.identity().await?.map(Into::into), ..HistorySeen::default() };
         let mut done = Vec::new();
@@ -98,7 +98,7 @@ impl Cluster {
                 Ok(serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|object| object["metadata"]["uid"].as_str().map(str::to_owned)))
             }
             Reply::Forbidden | Reply::NotFound => Ok(None),
-            other @ (Reply::Conflict | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(failed(other)),
+            other @ (Reply::Conflict | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(unseen(other)),
         }
     }
 
@@ -153,7 +153,7 @@ impl Cluster {
                     ListMeta { next: Some(token), ..ListMeta::default() }
                 }
                 Reply::Expired(_) => return Ok(Listed::Expired),
-                other @ (Reply::Conflict | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => return Err(failed(other)),
+                other @ (Reply::Conflict | Reply::Denied(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => return Err(unseen(other)),
             };
             page += 1;
             progress(format!("{} page {page}", list.plural));
@@ -169,6 +169,16 @@ enum Listed {
     All,
     Forbidden,
     Expired,
+}
+
+/// Why a look failed.
+fn unseen(reply: Reply) -> Error {
+    match reply {
+        Reply::NoAnswer(problem) => Error::Unreachable { problem },
+        other @ (Reply::Ok(_) | Reply::NotFound | Reply::Conflict | Reply::Forbidden | Reply::Expired(_) | Reply::Denied(_) | Reply::Failed(_)) => {
+            failed(other)
+        }
+    }
 }
 
 pub(super) fn failed(reply: Reply) -> Error {
