@@ -137,7 +137,10 @@ impl<D: Domain, O> Board<D, O> {
         let goes_on = match &outcome {
             Outcome::Done { .. } | Outcome::NotReached => true,
             Outcome::Refused { .. } => D::goes_on_after(&outcome),
-            Outcome::Failed { .. } => self.failures.fetch_add(1, Ordering::Relaxed) + 1 < self.most_failures && D::goes_on_after(&outcome),
+            Outcome::Failed { failure } => {
+                let counted = usize::from(D::counts(failure));
+                self.failures.fetch_add(counted, Ordering::Relaxed) + counted < self.most_failures && D::goes_on_after(&outcome)
+            }
         };
         if !goes_on {
             self.next.store(usize::MAX / 2, Ordering::Relaxed);

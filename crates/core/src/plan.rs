@@ -52,6 +52,12 @@ pub trait Domain: Clone + Debug + PartialEq + Send + Sync {
     /// Whether something that is held back for this reason keeps the goal of the plan out of reach; false where it only needs nothing.
     fn is_obstacle(reason: &Self::Reason) -> bool;
 
+    /// Whether a failure counts towards those after which a plan in lanes is given up.
+    fn counts(failure: &Self::Failure) -> bool {
+        let _ = failure;
+        true
+    }
+
     /// Whether the steps after this outcome still make sense. Only asked after a refusal or a failure.
     fn goes_on_after(outcome: &Outcome<Self>) -> bool {
         let _ = outcome;

@@ -18,6 +18,7 @@
 
 mod act;
 mod api;
+mod floor;
 mod journal;
 mod observe;
 mod owner;

@@ -456,6 +456,23 @@ pub enum Failure {
     /// It was changed between the look and the deletion: its preconditions did not hold.
     #[error("changed since the look before it, and left alone")]
     Conflict,
+    /// A plan that names no cluster: somebody took its guards out.
+    #[error("the step has no guard that names its cluster: make the plan anew, and leave it as it is")]
+    Unguarded,
+    /// The object is none that a plan is made of: somebody wrote it into the plan.
+    #[error("{problem}: no plan deletes such an object")]
+    NotHistory {
+        /// Why.
+        problem: String,
+    },
+    /// It is deleted and lies in the journal, and that it is gone could not be noted there.
+    #[error("deleted, and kept in {path}, where it could not be noted that it is gone: {problem}")]
+    Unconfirmed {
+        /// Which file.
+        path: String,
+        /// Why.
+        problem: String,
+    },
     /// The backup or the journal could not be written, so that nothing was deleted.
     #[error("{path} cannot be written, so nothing was deleted: {problem}")]
     Backup {
@@ -543,9 +560,14 @@ impl Domain for Pruning {
     fn goes_on_after(outcome: &Outcome<Self>) -> bool {
         match outcome {
             Outcome::Refused { guard, .. } => !matches!(guard, Guard::Cluster { .. }),
-            Outcome::Failed { failure } => !matches!(failure, Failure::Backup { .. }),
+            Outcome::Failed { failure } => !matches!(failure, Failure::Backup { .. } | Failure::Unconfirmed { .. } | Failure::Unguarded),
             Outcome::Done { .. } | Outcome::NotReached => true,
         }
+    }
+
+    /// What somebody else changed, and what this user may not do in one namespace, says nothing about the rest.
+    fn counts(failure: &Failure) -> bool {
+        !matches!(failure, Failure::Conflict | Failure::Forbidden { .. })
     }
 }
 

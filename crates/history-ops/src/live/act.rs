@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -14,10 +15,14 @@ use crate::pruning::{Delete, Failure, Guard, Pruning, Seen};
 use crate::rows::HistorySeen;
 
 use super::api::{Api, METADATA, METADATA_LIST, Reply, WHOLE, collection, encoded};
+use super::floor;
 use super::journal::Journal;
 use super::owner::{self, Owner};
 use super::pace::{Limiter, Pace};
 use super::siblings::{Became, History, Siblings};
+
+/// What was looked at so short a time ago counts as seen now.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// What the lanes share.
 pub(super) struct Shared {
@@ -78,9 +83,6 @@ impl Hands {
 
     /// Uid and version of the object; none where it is gone or going.
     async fn object(&mut self, object: &ObjectRef) -> Result<Option<(String, String)>, Failure> {
-        if self.shared.journal.as_ref().is_some_and(|journal| journal.is_deleted(&object.uid)) {
-            return Ok(None);
-        }
         let reply = self.shared.api.get(&path(object), WHOLE).await;
         if matches!(reply, Reply::Forbidden) {
             return Err(forbidden("get", object));
@@ -93,6 +95,17 @@ impl Hands {
         }
         let field = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
         Ok(Some((field("uid"), field("resourceVersion"))))
+    }
+
+    /// As [`Self::object`], after the wait that the rate asks for: what is looked at is what is deleted at once.
+    async fn object_in_time(&mut self, object: &ObjectRef) -> Result<Option<(String, String)>, Failure> {
+        let found = self.object(object).await?;
+        if found.as_ref().is_none_or(|(uid, _)| *uid != object.uid) {
+            return Ok(found);
+        }
+        let before = Instant::now();
+        self.shared.limiter.pass().await;
+        if before.elapsed() > AT_ONCE { self.object(object).await } else { Ok(found) }
     }
 
     /// Which of these revisions the owner's pods run.
@@ -161,7 +174,7 @@ impl Hands {
 
     fn confirm(&self, object: &ObjectRef) -> Result<(), Failure> {
         let Some(journal) = &self.shared.journal else { return Ok(()) };
-        journal.confirm(&object.uid).map_err(|error| self.shared.unkept(&error))
+        journal.confirm(&object.uid).map_err(|error| Failure::Unconfirmed { path: journal.path().display().to_string(), problem: error.to_string() })
     }
 
     fn options(&self, action: &Delete) -> Value {
@@ -187,11 +200,15 @@ impl Site<Pruning> for Hands {
     async fn look(&mut self, step: &Step<Pruning>, _progress: &mut (dyn FnMut(String) + Send)) -> Result<Seen, Failure> {
         self.found = None;
         let cluster = self.shared.cluster().await?;
-        let object = self.object(&step.action.object).await?;
+        if !step.guards.iter().any(Pruning::is_identity) {
+            return Err(Failure::Unguarded);
+        }
+        let object = self.object_in_time(&step.action.object).await?;
         let mut seen = Seen { cluster, object, owner: None, live: BTreeSet::new(), there: None, payload: None, deployed: None };
         if seen.object.as_ref().is_none_or(|(uid, _)| *uid != step.action.object.uid) {
             return Ok(seen);
         }
+        floor::check(step.action.object.kind, self.found.as_deref().unwrap_or_default())?;
         let owner = match &step.action.owner {
             Some(owner) => owner::look(&self.shared.api, owner).await?,
             None => None,
@@ -217,7 +234,12 @@ impl Site<Pruning> for Hands {
     async fn act(&mut self, action: &Delete, _progress: &mut (dyn FnMut(String) + Send)) -> Result<(), Failure> {
         let deleted = self.delete(action).await;
         if let Some(history) = self.taken.take() {
-            self.shared.siblings.settle(&history, if deleted.is_ok() { Became::Deleted } else { Became::Kept }).await;
+            let became = match &deleted {
+                Ok(()) | Err(Failure::Unconfirmed { .. }) => Became::Deleted,
+                Err(Failure::Api { .. }) => Became::Unknown,
+                Err(_) => Became::Kept,
+            };
+            self.shared.siblings.settle(&history, became).await;
         }
         deleted
     }
@@ -230,13 +252,14 @@ impl Hands {
         if self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
             return Err(forbidden("delete", object));
         }
-        self.shared.limiter.pass().await;
         self.back_up(object).await?;
         match self.shared.api.delete(&path(object), &self.options(action)).await {
             Reply::Ok(_) | Reply::NotFound => self.confirm(object),
             // Not answered, or answered with a conflict because it runs already (Foreground gives the object another version): where it is gone or going,
             // nothing is left to be done.
-            Reply::Conflict | Reply::NoAnswer(_) if self.shared.journal.is_some() && self.is_gone(object).await => self.confirm(object),
+            Reply::Conflict | Reply::NoAnswer(_) | Reply::Failed(_) if self.shared.journal.is_some() && self.is_gone(object).await => {
+                self.confirm(object)
+            }
             Reply::Conflict => Err(Failure::Conflict),
             Reply::Denied(problem) => Err(Failure::Denied { problem }),
             Reply::Forbidden => {

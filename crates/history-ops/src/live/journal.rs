@@ -150,10 +150,6 @@ impl Journal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_deleted(&self, uid: &str) -> bool {
-        self.state().deleted.contains(uid)
-    }
-
     /// Makes it this cluster's, or says that it is another one's.
     pub(super) fn belongs_to(&self, cluster: &str) -> Result<(), Error> {
         let mut state = self.state();
