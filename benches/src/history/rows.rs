@@ -93,6 +93,7 @@ fn replica_set(owner: &OwnerRef, place: i64, revision: i64, begin: Timestamp) ->
             deleting: false,
             generation: 2,
             controller: Some(controller),
+            has_owners: true,
             opted_out: false,
             json_bytes: Some(3000),
         },

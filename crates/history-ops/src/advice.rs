@@ -83,6 +83,8 @@ pub enum Cause {
 
 /// As many pods that have ended are worth a word.
 const MANY_PODS: usize = 1000;
+/// More revisions than a workload keeps by default are.
+const MANY_REVISIONS: usize = 10;
 /// As many finished Jobs are.
 const MANY_JOBS: usize = 10;
 
@@ -98,6 +100,7 @@ const MANY_JOBS: usize = 10;
 pub fn advice(seen: &HistorySeen, policy: &Policy) -> Vec<Advice> {
     let mut found = Vec::new();
     deployments(seen, policy, &mut found);
+    sets(seen, &mut found);
     let finished = |job: &&crate::kind::cron_job::Job| job.finished.is_some() && job.ttl_seconds_after_finished.is_none();
     let jobs = seen.jobs.iter().filter(finished).filter(|job| job.meta.controller.is_none()).count();
     if jobs >= MANY_JOBS {
@@ -128,10 +131,25 @@ fn deployments(seen: &HistorySeen, policy: &Policy, found: &mut Vec<Advice>) {
     }
 }
 
+/// StatefulSets and DaemonSets, whose controllers know no value that means "no limit".
+fn sets(seen: &HistorySeen, found: &mut Vec<Advice>) {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for controller in seen.controller_revisions.iter().filter_map(|one| one.meta.controller.as_ref()) {
+        *counts.entry(&controller.uid).or_default() += 1;
+    }
+    let stateful_sets = seen.stateful_sets.iter().map(|set| (&set.meta.owner, set.revision_history_limit));
+    for (owner, limit) in stateful_sets.chain(seen.daemon_sets.iter().map(|set| (&set.meta.owner, set.revision_history_limit))) {
+        let objects = counts.get(owner.uid.as_str()).copied().unwrap_or(0);
+        if limit == i32::MAX && objects > MANY_REVISIONS {
+            found.push(Advice { target: owner.to_string(), cause: Cause::NoLimit { objects } });
+        }
+    }
+}
+
 fn of_deployment(deployment: &Deployment, sets: usize, rules: &DeploymentRules) -> Option<Cause> {
     let old = sets.saturating_sub(1);
     match deployment.revision_history_limit.filter(|limit| Some(*limit) != rules.no_limit) {
-        None => (old > 10).then_some(Cause::NoLimit { objects: sets }),
+        None => (old > MANY_REVISIONS).then_some(Cause::NoLimit { objects: sets }),
         Some(limit) => {
             let over = usize::try_from(limit).is_ok_and(|limit| old > limit);
             let (available, wanted) = (deployment.status.available_replicas, deployment.replicas);
@@ -199,6 +217,23 @@ mod tests {
         assert_eq!(told(&rolled(5, 3)), [""; 0]);
         assert!(told(&rolled(5, 2))[0].starts_with("Deployment shop/web: 11 ReplicaSets although its limit is 5"));
         assert!(told(&rolled(i32::MAX, 3))[0].starts_with("Deployment shop/web: 12 revisions and no limit"));
+    }
+
+    #[test]
+    fn a_stateful_set_without_a_limit_is_told_too() {
+        let revision = |at: i64| {
+            let mut metadata = metadata(&format!("db-{at}"), Some("db"));
+            metadata["ownerReferences"][0]["kind"] = json!("StatefulSet");
+            json!({"kind": "ControllerRevision", "apiVersion": "apps/v1", "metadata": metadata, "revision": at})
+        };
+        let with = |limit: i32| {
+            let spec = json!({"revisionHistoryLimit": limit, "template": {}});
+            let mut items: Vec<Value> = (1..=11).map(revision).collect();
+            items.push(json!({"kind": "StatefulSet", "apiVersion": "apps/v1", "metadata": metadata("db", None), "spec": spec}));
+            told(&items)
+        };
+        assert_eq!(with(10), [""; 0]);
+        assert!(with(i32::MAX)[0].starts_with("StatefulSet shop/db: 11 revisions and no limit"));
     }
 
     #[test]

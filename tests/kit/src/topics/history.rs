@@ -1,6 +1,6 @@
 //! History: what the controllers and Helm delete.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -81,6 +81,7 @@ fn revision(index: usize, input: &Value) -> Result<ControllerRevision, String> {
         meta: meta(Kind::ControllerRevision, index, input)?,
         revision: integer(input, "revision")?,
         hash: input["hash"].as_str().map(str::to_owned),
+        labels: BTreeMap::new(),
         template: None,
         uses: Arc::default(),
     })
@@ -212,7 +213,7 @@ fn meta(kind: Kind, index: usize, input: &Value) -> Result<Meta, String> {
         other => return Err(format!("deletionTimestamp is {other}")),
     };
     let object = ObjectRef { kind, namespace: "default".to_owned(), name, uid: format!("uid-{index}"), resource_version: "1".to_owned() };
-    Ok(Meta { object: Arc::new(object), created: None, deleting, generation: 0, controller: None, opted_out: false, json_bytes: None })
+    Ok(Meta { object: Arc::new(object), created: None, deleting, generation: 0, controller: None, has_owners: false, opted_out: false, json_bytes: None })
 }
 
 fn each<T>(input: &Value, field: &str, read: impl Fn(usize, &Value) -> Result<T, String>) -> Result<Vec<T>, String> {
