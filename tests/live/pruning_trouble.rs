@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -385,4 +386,98 @@ async fn what_was_deleted_comes_back_as_it_was_and_once() {
         orphaned.to_string().contains("ReplicaSet shop/web-1: make it again: refused: not true that Deployment web (apps/v1) is there"),
         "{orphaned}"
     );
+}
+
+#[tokio::test]
+async fn records_that_helm_cannot_read_take_no_place_in_a_release() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 12, 10).await;
+    let version = |version: usize| Object::new(&SECRETS, NAMESPACE, &format!("sh.helm.release.v1.r0.v{version}"), Value::Null);
+    for broken in 8..=11 {
+        patch(&plane, &version(broken), json!({"stringData": {"release": "!"}})).await;
+    }
+    let ours = over(plane.config().await);
+    // Helm reads eight of them, so that of six it would keep two are over; labels say that six are.
+    let plan = planned(&ours, &policy(Part::Helm, 6)).await;
+    assert_eq!(plan.steps.len(), 6);
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let report = ours.apply(&plan, &journal, &Pace { lanes: NonZeroUsize::MIN, ..fast() }, |_| ()).await;
+    assert_eq!(report.acted(), 2, "{report}");
+    assert!(outcomes(&report)[2..].iter().all(|said| said.contains("others are gone since the plan")), "{report}");
+    assert_eq!(plane.list_in(NAMESPACE, &SECRETS).await.len(), 10);
+}
+
+#[tokio::test]
+async fn what_is_deleted_by_others_while_a_plan_runs_counts() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 160, 10).await;
+    let ours = over(plane.config().await);
+    let plan = planned(&ours, &policy(Part::Helm, 10)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let pace = Pace { deletes_per_second: Some(10.0), ..fast() };
+    let others = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for version in 152..158 {
+            plane.delete(&Object::new(&SECRETS, NAMESPACE, &format!("sh.helm.release.v1.r0.v{version}"), Value::Null)).await;
+        }
+    };
+    let (report, ()) = tokio::join!(ours.apply(&plan, &journal, &pace, |_| ()), others);
+    assert_eq!(plane.list_in(NAMESPACE, &SECRETS).await.len(), 10, "as many as the plan keeps, although others took six of them");
+    assert_eq!(report.acted(), 144);
+}
+
+#[tokio::test]
+async fn a_plan_whose_guards_somebody_took_out_deletes_nothing_that_is_no_history() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    install(&plane, 1, 3, 10).await;
+    let password = Object::new(&SECRETS, NAMESPACE, "password", json!({"stringData": {"password": "x"}}));
+    let password = plane.create(&password).await;
+    let ours = over(plane.config().await);
+    let plan = planned(&ours, &policy(Part::Helm, 1)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let mut edited = serde_json::to_value(&plan).unwrap();
+    edited["steps"][0]["guards"] = json!([]);
+    let bare: PruningPlan = serde_json::from_value(edited.clone()).unwrap();
+    let report = ours.apply(&bare, &journal, &fast(), |_| ()).await;
+    assert!(outcomes(&report)[0].contains("has no guard that names its cluster"), "{report}");
+    // With the guard of the cluster alone, and another object.
+    edited["steps"][0]["guards"] = json!([serde_json::to_value(&plan.steps[0].guards[0]).unwrap()]);
+    for (field, value) in [("name", &password["metadata"]["name"]), ("uid", &password["metadata"]["uid"])] {
+        edited["steps"][0]["action"]["object"][field] = value.clone();
+    }
+    edited["steps"][0]["action"]["object"]["resourceVersion"] = password["metadata"]["resourceVersion"].clone();
+    let other: PruningPlan = serde_json::from_value(edited).unwrap();
+    let report = ours.apply(&other, &journal, &fast(), |_| ()).await;
+    assert!(outcomes(&report)[0].contains("it is no record of Helm: no plan deletes such an object"), "{report}");
+    assert!(plane.names_in(NAMESPACE, &SECRETS).await.contains(&"password".to_owned()));
+}
+
+#[tokio::test]
+async fn where_a_user_may_not_delete_the_other_namespaces_are_pruned_all_the_same() {
+    let cluster = etcd();
+    let plane = plane(&cluster, &[]).await;
+    plane.create_namespace("a-closed-one").await;
+    let closed = (1..=30).map(|version| Object { namespace: "a-closed-one".to_owned(), ..record("closed", version, "superseded", 10) });
+    plane.create_many(closed).await;
+    install(&plane, 1, 4, 10).await;
+    let user = plane.user("limited");
+    let looks = json!([
+        {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
+    ]);
+    plane.grant(&user, "", &looks).await;
+    plane.grant(&user, NAMESPACE, &json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["delete"]}])).await;
+    let ours = over(user.config().await);
+    let plan = planned(&ours, &policy(Part::Helm, 2)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&dir.path().join("journal")).unwrap();
+    let report = ours.apply(&plan, &journal, &fast(), |_| ()).await;
+    assert_eq!(report.acted(), 2, "{report}");
+    assert_eq!(plane.list_in("a-closed-one", &SECRETS).await.len(), 30);
 }

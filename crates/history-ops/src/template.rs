@@ -5,11 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use trimtab_core::Quantity;
 
 /// A pod template, as its SHA-256: two of one cluster are equal where `apiequality.Semantic.DeepEqual` says so after `pod-template-hash` was taken out.
 ///
-/// Both come from the same API server, which has set the defaults and written quantities in their canonical form; what is left are the order of
-/// fields, `null`, and lists that are empty. Source: `EqualIgnoreHash`, `pkg/controller/deployment/util/deployment_util.go` v1.37.2.
+/// Both come from the same API server, which has set the defaults; what is left are the order of fields, `null`, lists that are empty, and quantities that
+/// are one amount in two forms (`1Gi`, `1073741824`). Source: `EqualIgnoreHash`, `pkg/controller/deployment/util/deployment_util.go` v1.37.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TemplateHash([u8; 32]);
@@ -38,7 +39,7 @@ impl TemplateHash {
         let metadata = fields.get("metadata").map(without_hash);
         // Beside `metadata` and `spec` only `$patch` may stand there, in a revision of a DaemonSet.
         write(&metadata.unwrap_or_default(), &mut hash);
-        write(fields.get("spec").unwrap_or(&Value::Null), &mut hash);
+        write_spec(fields.get("spec").unwrap_or(&Value::Null), &mut hash);
         Self(hash.finalize().into())
     }
 }
@@ -55,8 +56,42 @@ fn without_hash(metadata: &Value) -> Value {
     metadata
 }
 
+/// Fields of a pod spec that are maps of quantities, and those that are one.
+const QUANTITIES: [&str; 3] = ["limits", "requests", "overhead"];
+const QUANTITY: [&str; 2] = ["sizeLimit", "divisor"];
+
+/// As [`write`], with every quantity as its amount.
+fn write_spec(value: &Value, hash: &mut Sha256) {
+    object_or_list(value, hash, |name, value, hash| {
+        if value.is_object() && QUANTITIES.contains(&name) {
+            object_or_list(value, hash, |_, value, hash| write_amount(value, hash));
+        } else if QUANTITY.contains(&name) {
+            write_amount(value, hash);
+        } else {
+            write_spec(value, hash);
+        }
+    });
+}
+
+/// One more than the amount, since a sum has the form of its first part: one text for each amount.
+fn write_amount(value: &Value, hash: &mut Sha256) {
+    let quantity = value.as_str().and_then(|text| text.parse::<Quantity>().ok());
+    match (quantity, "1".parse::<Quantity>()) {
+        (Some(quantity), Ok(mut sum)) => {
+            sum.add(&quantity);
+            text(&sum.canonical(), hash);
+        }
+        _ => write(value, hash),
+    }
+}
+
 /// Each value with its length before it, so that no two different ones are written alike.
 fn write(value: &Value, hash: &mut Sha256) {
+    object_or_list(value, hash, |_, value, hash| write(value, hash));
+}
+
+/// Of an object each field by `each`, of a list each item, without a name; anything else as it is.
+fn object_or_list(value: &Value, hash: &mut Sha256, each: impl Fn(&str, &Value, &mut Sha256)) {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<(&String, &Value)> = fields.iter().filter(|(_, value)| !is_absent(value)).collect();
@@ -64,13 +99,13 @@ fn write(value: &Value, hash: &mut Sha256) {
             mark(b'{', fields.len(), hash);
             for (name, value) in fields {
                 text(name, hash);
-                write(value, hash);
+                each(name, value, hash);
             }
         }
         Value::Array(items) => {
             mark(b'[', items.len(), hash);
             for item in items {
-                write(item, hash);
+                each("", item, hash);
             }
         }
         Value::String(string) => text(string, hash),
@@ -142,6 +177,19 @@ mod tests {
         for other in [&image, &label, &turned] {
             assert_ne!(TemplateHash::of(&template), TemplateHash::of(other), "{other}");
         }
+    }
+
+    #[test]
+    fn one_amount_in_two_forms_is_one_template_and_another_amount_is_not() {
+        let with = |memory: &str, limit: &str| {
+            let container = json!({"resources": {"requests": {"memory": memory, "cpu": "100m"}}});
+            TemplateHash::of(&json!({"spec": {"containers": [container], "volumes": [{"emptyDir": {"sizeLimit": limit}}]}}))
+        };
+        assert_eq!(with("1Gi", "1k"), with("1073741824", "1000"));
+        assert_ne!(with("1Gi", "1k"), with("1G", "1k"));
+        assert_ne!(with("1Gi", "1k"), with("1Gi", "1Ki"));
+        let label = |value: &str| TemplateHash::of(&json!({"metadata": {"labels": {"sizeLimit": value}}}));
+        assert_ne!(label("1k"), label("1000"), "a label is a text");
     }
 
     #[test]

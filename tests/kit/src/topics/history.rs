@@ -213,7 +213,16 @@ fn meta(kind: Kind, index: usize, input: &Value) -> Result<Meta, String> {
         other => return Err(format!("deletionTimestamp is {other}")),
     };
     let object = ObjectRef { kind, namespace: "default".to_owned(), name, uid: format!("uid-{index}"), resource_version: "1".to_owned() };
-    Ok(Meta { object: Arc::new(object), created: None, deleting, generation: 0, controller: None, has_owners: false, opted_out: false, json_bytes: None })
+    Ok(Meta {
+        object: Arc::new(object),
+        created: None,
+        deleting,
+        generation: 0,
+        controller: None,
+        has_owners: false,
+        opted_out: false,
+        json_bytes: None,
+    })
 }
 
 fn each<T>(input: &Value, field: &str, read: impl Fn(usize, &Value) -> Result<T, String>) -> Result<Vec<T>, String> {
