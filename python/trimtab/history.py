@@ -22,17 +22,18 @@ Why it piles up, and which field ends it::
 
     print(*history.advice(seen, version="1.34"), sep="\\n")
 
-Rights, for all parts: `get` of the namespace `kube-system`, which tells clusters apart. Besides, to observe `list`, and to apply `get`, `list` and
-`delete`, of what goes:
+Rights, for all parts: `get` of the namespace `kube-system`, which tells clusters apart. Besides, to observe `list`,
+and to apply `get`, `list` and `delete`, of what goes:
 
 - ReplicaSets, with `get` and `list` of deployments
 - ControllerRevisions, with `get` and `list` of statefulsets, daemonsets and pods
 - Jobs, with `get` and `list` of cronjobs
 - pods, in the whole cluster, whose pods the threshold counts
-- Secrets, and `list` of ConfigMaps, where Helm keeps its records in Secrets; the other way round where it keeps them in ConfigMaps
+- Secrets, and `list` of ConfigMaps, where Helm keeps its records in Secrets; the other way round where it does not
 - events
 
-An undo wants `get` and `create` of what went, and `get` of who owns it. What is missing is told as `unread`, and by each step that it stops.
+An undo wants `get` and `create` of what went, and `get` of who owns it. What is missing is told as `unread`, and by
+each step that it stops.
 """
 
 from ._core import (

@@ -198,9 +198,15 @@ def pod_gc(case: Case, expected: Any) -> Any:
 
 
 def helm(case: Case, expected: Any) -> Any:
-    """Before it writes a record Helm makes room for it; 0 is no limit. The one that is being written stands in the dump as if it had failed: it takes
-    a place and protects nothing, and no operation is left under way."""
-    tiller = str(case.get("helmVersion") or case.get("generation") or case.get("helm") or "").lstrip("v")[:1] in ("2", "t")
+    """Before it writes a record Helm makes room for it; 0 is no limit.
+
+    The one that is being written stands in the dump as if it had failed: it takes a place and protects nothing, and no
+    operation is left under way.
+    """
+    tiller = str(case.get("helmVersion") or case.get("generation") or case.get("helm") or "").lstrip("v")[:1] in (
+        "2",
+        "t",
+    )
     items: list[Case] = []
     for record in [*case["history"], {**case["create"], "status": "failed"}]:
         version, status = str(record["version"]), record["status"]
