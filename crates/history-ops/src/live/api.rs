@@ -8,6 +8,8 @@ use kube::client::Body;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::private::told;
+
 /// How often a request is sent that the server is too busy for; it was not carried out.
 const BUSY_TRIES: u32 = 20;
 /// How long it is waited for at most, where the server asks for longer.
@@ -95,27 +97,13 @@ impl Api {
             None => request.body(Body::empty()),
         };
         let request = request.map_err(|error| error.to_string())?;
-        let answer = self.client.send(request).await.map_err(|error| problem(&error))?;
+        let answer = self.client.send(request).await.map_err(|error| told(&error))?;
         let code = answer.status();
         let after = answer.headers().get(http::header::RETRY_AFTER).and_then(|after| after.to_str().ok()).and_then(|after| after.parse().ok());
-        let bytes = answer.into_body().collect_bytes().await.map_err(|error| problem(&error))?;
+        let bytes = answer.into_body().collect_bytes().await.map_err(|error| told(&error))?;
         let text = String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?;
         Ok((code, Duration::from_secs(after.unwrap_or(1)), text))
     }
-}
-
-/// With its causes: "connection refused" stands at the bottom.
-fn problem(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn understood(code: StatusCode, text: String) -> Reply {
