@@ -19,6 +19,7 @@
 mod act;
 mod api;
 mod journal;
+mod lines;
 mod observe;
 mod owner;
 mod pace;

@@ -98,11 +98,16 @@ pub enum UndoReason {
 
 /// What a plan announces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "notice")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "notice")]
 #[non_exhaustive]
 pub enum UndoNotice {
     /// A controller that is at its limit prunes again.
     PrunedAgain,
+    /// A part of the journal cannot be read, and what stood there is not in the plan.
+    Unreadable {
+        /// How many lines, or objects in them.
+        count: usize,
+    },
 }
 
 /// What is seen right before.
@@ -251,6 +256,7 @@ impl fmt::Display for UndoNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PrunedAgain => f.write_str("a controller that is at its limit prunes again at its next sync: raise revisionHistoryLimit before"),
+            Self::Unreadable { count } => write!(f, "{count} of the journal's lines cannot be read: what they held is not made again"),
         }
     }
 }

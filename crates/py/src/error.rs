@@ -300,7 +300,7 @@ impl From<history::Error> for Trouble {
     fn from(error: history::Error) -> Self {
         let class = match &error {
             history::Error::Api { .. } => Class::Unreachable,
-            history::Error::Journal { .. } => Class::FileError,
+            history::Error::Journal { .. } | history::Error::JournalExposed { .. } => Class::FileError,
             history::Error::JournalBusy { .. } => Class::FileInUse,
             history::Error::NegativeAge
             | history::Error::Percent { .. }

@@ -4,4 +4,5 @@
 #![cfg(feature = "live")]
 
 mod fake;
+mod journals;
 mod secrets;
