@@ -79,6 +79,7 @@ impl Cluster {
         };
         // It would repeat deletions up to fifteen times, behind our back.
         config.default_retry = false;
+        config.read_timeout = Some(api::PATIENCE);
         let client = Client::try_from(config).map_err(|error| unusable(&error))?;
         Ok(Self::of(client))
     }
@@ -123,7 +124,7 @@ impl Cluster {
     where
         O: FnMut(Event<'_, Pruning>) + Send,
     {
-        let mut hands: Vec<Hands> = (0..pace.lanes.get()).map(|_| Hands::new(shared)).collect();
+        let mut hands: Vec<Hands> = (0..pace.width()).map(|_| Hands::new(shared)).collect();
         apply_in_lanes(plan, &mut hands, pace.most_failures.get(), observer).await
     }
 }

@@ -30,6 +30,7 @@ fn without_secrets(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 /// None where kube's own text names nothing but paths, contexts and what is missing.
+#[expect(clippy::wildcard_enum_match_arm, reason = "features of kube add variants, and another crate of the program may ask for them")]
 fn of_kubeconfig(error: &KubeconfigError) -> Option<String> {
     match error {
         KubeconfigError::Parse(error) => Some(match error.location() {
@@ -41,7 +42,7 @@ fn of_kubeconfig(error: &KubeconfigError) -> Option<String> {
     }
 }
 
-/// The variants for OAuth and OIDC are there with features of kube that another crate of the program may ask for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "features of kube add variants, and another crate of the program may ask for them")]
 fn of_auth(error: &AuthError) -> String {
     match error {
         AuthError::InvalidBasicAuth(_) => "its username or password cannot be sent: it holds a control character".to_owned(),
@@ -66,10 +67,6 @@ fn of_auth(error: &AuthError) -> String {
 
 /// A proxy's URL may hold a password.
 fn of_client(error: &kube::Error) -> Option<String> {
-    match error {
-        kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
-            Some("its proxy speaks a protocol that is not supported".to_owned())
-        }
-        _ => None,
-    }
+    let is_proxys = matches!(error, kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. });
+    is_proxys.then(|| "its proxy speaks a protocol that is not supported".to_owned())
 }

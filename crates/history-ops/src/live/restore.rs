@@ -111,7 +111,7 @@ impl Cluster {
         O: FnMut(Event<'_, Undoing>) + Send,
     {
         let shared = Shared::new(self.api.clone(), None, pace);
-        let mut hands: Vec<Hands<'_>> = (0..pace.lanes.get()).map(|_| Hands { shared: Arc::clone(&shared), backups }).collect();
+        let mut hands: Vec<Hands<'_>> = (0..pace.width()).map(|_| Hands { shared: Arc::clone(&shared), backups }).collect();
         apply_in_lanes(plan, &mut hands, pace.most_failures.get(), observer).await
     }
 }

@@ -2,6 +2,7 @@
 //! when it is asked again, a file of somebody else. A small server answers by a table; everything that a real one does is tested against a real one, in
 //! the repository's `tests/live`.
 #![cfg(feature = "live")]
+#![expect(clippy::unwrap_used, reason = "a test, and what it is made with")]
 
 mod fake;
 mod journals;
