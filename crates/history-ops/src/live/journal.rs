@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -35,6 +36,8 @@ pub struct Journal {
 struct State {
     cluster: Option<String>,
     deleted: HashSet<String>,
+    /// Whether the moment stands there at which this one began.
+    begun: bool,
     /// How long the file is.
     written: u64,
 }
@@ -78,7 +81,7 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let wrong = |problem: String| Error::Journal { path: path.display().to_string(), problem };
         let mut file = locked(path)?;
-        let mut state = State { cluster: None, deleted: HashSet::new(), written: 0 };
+        let mut state = State { cluster: None, deleted: HashSet::new(), begun: false, written: 0 };
         let tail = lines::read(&file, |number, _, line| {
             match line.ok_or_else(|| format!("line {number} is none of a journal; give another file"))? {
                 Line::Cluster(uid) => state.cluster = Some(uid),
@@ -156,10 +159,24 @@ impl Journal {
     /// Keeps an object, on the disk.
     pub(super) async fn back_up(&self, uid: &str, object: &str) -> Result<(), Error> {
         let object = RawValue::from_string(object.to_owned()).map_err(|error| self.wrong(error.to_string()))?;
-        let end = self.append(&mut self.state(), &Line::Backup(Backup { uid: uid.to_owned(), object }))?;
+        let end = self.append_backup(Backup { uid: uid.to_owned(), object })?;
         let journal = self.clone();
         // A disk takes milliseconds, in which the other lanes go on.
         spawn_blocking(move || journal.sync(end)).await.map_err(|error| self.wrong(error.to_string()))?
+    }
+
+    fn append_backup(&self, backup: Backup) -> Result<u64, Error> {
+        let mut state = self.state();
+        if !state.begun {
+            self.append(&mut state, &Line::Run(Timestamp::now()))?;
+            state.begun = true;
+        }
+        self.append(&mut state, &Line::Backup(backup))
+    }
+
+    /// Notes that the server refused to delete one: an undo has nothing to make again there.
+    pub(super) fn kept(&self, uid: &str) -> Result<(), Error> {
+        self.append(&mut self.state(), &Line::Kept(uid.to_owned())).map(drop)
     }
 
     /// Notes that one is gone. That it is not synced costs no more than a look after a crash.

@@ -1,11 +1,12 @@
 //! The hands of an undo: makes objects of a journal again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use trimtab_core::apply::{Event, Site, apply_in_lanes};
@@ -14,10 +15,10 @@ use trimtab_core::plan::{Report, Step};
 use crate::error::Error;
 use crate::object::{Controller, ObjectRef, OwnerKind};
 use crate::pruning::Failure;
-use crate::undo::{self, BackedUp, RESTORED_ANNOTATION, Restore, UndoGuard, UndoNotice, UndoPlan, UndoSeen, Undoing, body};
+use crate::undo::{self, BackedUp, RESTORED_ANNOTATION, Release, Restore, UndoGuard, UndoNotice, UndoPlan, UndoSeen, Undoing, body};
 
 use super::act::{self, Shared};
-use super::api::{METADATA, Reply, collection, encoded};
+use super::api::{METADATA, METADATA_LIST, Reply, collection, encoded};
 use super::lines::{self, Line, Place};
 use super::{Cluster, Pace};
 
@@ -55,7 +56,9 @@ impl Backups {
         })
         .map_err(wrong)?;
         let cluster = read.cluster.ok_or_else(|| wrong("it names no cluster: nothing was deleted with it".to_owned()))?;
-        Ok(Self { cluster, objects: read.objects, unreadable: read.unreadable, file, places: read.places })
+        let kept = read.kept;
+        let objects = read.objects.into_iter().map(|backup| BackedUp { kept: kept.contains(&backup.object.uid), ..backup }).collect();
+        Ok(Self { cluster, objects, unreadable: read.unreadable, file, places: read.places })
     }
 
     /// [`undo::plan`](crate::undo::plan) of all of them, which says how much of the journal could not be read.
@@ -80,6 +83,9 @@ struct Reading {
     objects: Vec<BackedUp>,
     unreadable: usize,
     places: HashMap<String, Place>,
+    /// What the server refused to delete, by what is said of it last.
+    kept: HashSet<String>,
+    run: Option<Timestamp>,
 }
 
 impl Reading {
@@ -88,12 +94,15 @@ impl Reading {
             Some(Line::Cluster(uid)) => self.cluster = Some(uid),
             Some(Line::Backup(backup)) => match BackedUp::read(backup.object.get()).filter(|read| read.object.uid == backup.uid) {
                 Some(read) => {
-                    self.objects.push(read);
+                    self.objects.push(BackedUp { run: self.run, ..read });
+                    self.kept.remove(&backup.uid);
                     self.places.insert(backup.uid, place);
                 }
                 None => self.unreadable += 1,
             },
-            Some(Line::Run(_) | Line::Deleted(_) | Line::Kept(_)) => {}
+            Some(Line::Run(at)) => self.run = Some(at),
+            Some(Line::Deleted(uid)) => drop(self.kept.remove(&uid)),
+            Some(Line::Kept(uid)) => drop(self.kept.insert(uid)),
             None => self.unreadable += 1,
         }
     }
@@ -129,7 +138,12 @@ impl Site<Undoing> for Hands<'_> {
             Some(controller) => self.controller(object, controller).await?,
             None => None,
         };
-        Ok(UndoSeen { cluster, object: seen, controller })
+        let release = step.guards.iter().find_map(|guard| if let UndoGuard::NewerRecord { release } = guard { Some(release) } else { None });
+        let newest = match release {
+            Some(release) => self.newest(object, release).await?,
+            None => None,
+        };
+        Ok(UndoSeen { cluster, object: seen, controller, newest })
     }
 
     async fn act(&mut self, action: &Restore, _progress: &mut (dyn FnMut(String) + Send)) -> Result<(), Failure> {
@@ -149,6 +163,14 @@ impl Site<Undoing> for Hands<'_> {
 }
 
 impl Hands<'_> {
+    /// The newest revision of a release.
+    async fn newest(&self, object: &ObjectRef, release: &Release) -> Result<Option<u64>, Failure> {
+        let path = collection(object.kind.api_version(), Some(&object.namespace), object.kind.plural());
+        let path = format!("{path}?labelSelector={}", encoded(&release.selector));
+        let found = act::optional(self.shared.api.get(&path, METADATA_LIST).await, "the records of its release")?;
+        Ok(found.map(|text| act::parsed(&text)).transpose()?.as_ref().and_then(Release::newest))
+    }
+
     /// The uid of a controller of this name; none where it is gone, or of a kind that prunes nothing.
     async fn controller(&self, object: &ObjectRef, controller: &Controller) -> Result<Option<String>, Failure> {
         let kinds = [OwnerKind::Deployment, OwnerKind::StatefulSet, OwnerKind::DaemonSet, OwnerKind::CronJob];

@@ -7,3 +7,4 @@
 mod fake;
 mod journals;
 mod secrets;
+mod undone;
