@@ -61,7 +61,7 @@ impl Backups {
         Ok(Self { cluster, objects, unreadable: read.unreadable, file, places: read.places })
     }
 
-    /// [`undo::plan`](crate::undo::plan) of all of them, which says how much of the journal could not be read.
+    /// [`undo::plan`] of all of them, which says how much of the journal could not be read.
     #[must_use]
     pub fn plan(&self) -> UndoPlan {
         let mut plan = undo::plan(&self.cluster, &self.objects);
@@ -114,7 +114,7 @@ struct Hands<'a> {
 }
 
 impl Cluster {
-    /// Makes again what a plan of [`undo::plan`](crate::undo::plan) asks for, out of the journal that it was made of, and reports one outcome for each.
+    /// Makes again what a plan of [`undo::plan`] asks for, out of the journal that it was made of, and reports one outcome for each.
     pub async fn undo<O>(&self, plan: &UndoPlan, backups: &Backups, pace: &Pace, observer: O) -> Report<Undoing>
     where
         O: FnMut(Event<'_, Undoing>) + Send,
