@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trimtab
 from pki import certificates
-from trimtab import Quantity, certs, etcd, net, node, sched
+from trimtab import Quantity, certs, etcd, history, net, node, sched
 
 POD: dict[str, Any] = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "app"}]}}
 CERTIFICATES = certificates()
@@ -337,6 +337,48 @@ TABLE: list[tuple[str, Call, type[trimtab.TrimtabError], type[Exception], str]] 
         trimtab.Unreachable,
         ConnectionError,
         "cannot be reached",
+    ),
+    (
+        "lanes beyond all use",
+        lambda: history.Cluster(lanes=10**12),
+        trimtab.InvalidInput,
+        ValueError,
+        "lanes is 1000000000000, it lies above 64",
+    ),
+    (
+        "lanes below none",
+        lambda: history.Cluster(lanes=-1),
+        trimtab.InvalidInput,
+        ValueError,
+        "lanes is -1, it lies below 1",
+    ),
+    (
+        "no failure allowed",
+        lambda: history.Cluster(most_failures=0),
+        trimtab.InvalidInput,
+        ValueError,
+        "most_failures is 0, it lies below 1",
+    ),
+    (
+        "a rate of nothing",
+        lambda: history.Cluster(deletes_per_second=0.0),
+        trimtab.InvalidInput,
+        ValueError,
+        "deletes_per_second is 0, it lies outside",
+    ),
+    (
+        "a rate without end",
+        lambda: history.Cluster(deletes_per_second=float("inf")),
+        trimtab.InvalidInput,
+        ValueError,
+        "deletes_per_second is inf, it lies outside",
+    ),
+    (
+        "a rate that is no number",
+        lambda: history.Cluster(deletes_per_second=float("nan")),
+        trimtab.InvalidInput,
+        ValueError,
+        "deletes_per_second is NaN, it lies outside",
     ),
 ]
 

@@ -65,6 +65,14 @@ pub enum Error {
         /// Its file.
         path: String,
     },
+    /// Others can read the journal, and it cannot be changed.
+    #[error(
+        "the journal {path} can be read by others, and is of another user or on a file system without modes: give another file, it will hold Secrets"
+    )]
+    JournalExposed {
+        /// Its file.
+        path: String,
+    },
     /// The journal is of another cluster.
     #[error("the journal {path} is of the cluster {cluster}: give each cluster its own")]
     JournalOfAnother {

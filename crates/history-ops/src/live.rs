@@ -20,9 +20,11 @@ mod act;
 mod api;
 mod floor;
 mod journal;
+mod lines;
 mod observe;
 mod owner;
 mod pace;
+mod private;
 mod restore;
 mod siblings;
 
@@ -63,22 +65,23 @@ impl Cluster {
     /// # Errors
     /// [`Error::Kubeconfig`] where none can be used.
     pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, Error> {
-        let unusable = |problem: String| Error::Kubeconfig {
+        let unusable = |problem: &(dyn std::error::Error + 'static)| Error::Kubeconfig {
             path: kubeconfig.map_or_else(|| "by default".to_owned(), |path| path.display().to_string()),
-            problem,
+            problem: private::told(problem),
         };
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
         let mut config = match (kubeconfig, context) {
             (Some(path), _) => {
-                let read = Kubeconfig::read_from(path).map_err(|error| unusable(error.to_string()))?;
-                Config::from_custom_kubeconfig(read, &options).await.map_err(|error| unusable(error.to_string()))?
+                let read = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
+                Config::from_custom_kubeconfig(read, &options).await.map_err(|error| unusable(&error))?
             }
-            (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| unusable(error.to_string()))?,
-            (None, None) => Config::infer().await.map_err(|error| unusable(error.to_string()))?,
+            (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| unusable(&error))?,
+            (None, None) => Config::infer().await.map_err(|error| unusable(&error))?,
         };
         // It would repeat deletions up to fifteen times, behind our back.
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
+        config.read_timeout = Some(api::PATIENCE);
+        let client = Client::try_from(config).map_err(|error| unusable(&error))?;
         Ok(Self::of(client))
     }
 
@@ -122,7 +125,7 @@ impl Cluster {
     where
         O: FnMut(Event<'_, Pruning>) + Send,
     {
-        let mut hands: Vec<Hands> = (0..pace.lanes.get()).map(|_| Hands::new(shared)).collect();
+        let mut hands: Vec<Hands> = (0..pace.width()).map(|_| Hands::new(shared)).collect();
         apply_in_lanes(plan, &mut hands, pace.most_failures.get(), observer).await
     }
 }

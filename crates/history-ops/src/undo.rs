@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trimtab_core::plan::{Domain, Held, Outcome, Plan, Step};
@@ -29,6 +30,25 @@ pub struct BackedUp {
     pub object: Arc<ObjectRef>,
     /// Who controlled it.
     pub controller: Option<Controller>,
+    /// Which release of Helm it is a record of.
+    #[serde(default)]
+    pub release: Option<Release>,
+    /// Whether the API server refused to delete it.
+    #[serde(default)]
+    pub kept: bool,
+    /// When the deletions began that it was backed up for, by the clock of the machine: whoever takes back only the last ones keeps what is not older.
+    #[serde(default)]
+    pub run: Option<Timestamp>,
+}
+
+/// A revision of a release of Helm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// The labels that all records of the release have, as `kubectl get -l` takes them.
+    pub selector: String,
+    /// Its revision.
+    pub version: u64,
 }
 
 /// One object made again.
@@ -57,6 +77,12 @@ pub enum UndoGuard {
         /// Who.
         controller: Controller,
     },
+    /// A newer record of its release is there. Where the release was uninstalled or installed anew since, Helm would take what is made again for its
+    /// newest revision.
+    NewerRecord {
+        /// Which.
+        release: Release,
+    },
 }
 
 /// What a guard found instead.
@@ -78,6 +104,12 @@ pub enum UndoRefusal {
     /// Its controller is gone, or another one has its name.
     #[error("it is gone")]
     ControllerGone,
+    /// The release is gone, or begins anew.
+    #[error("{}", newest.map_or_else(|| "the release is gone".to_owned(), |newest| format!("its newest is revision {newest}")))]
+    NoNewerRecord {
+        /// Its newest revision, if there is any.
+        newest: Option<u64>,
+    },
 }
 
 /// Why something is not made again.
@@ -94,15 +126,26 @@ pub enum UndoReason {
     /// It says what happened, and not that it happens now.
     #[error("an Event that is made again tells of something as if it happened now")]
     OnlyNews,
+    /// It was never deleted.
+    #[error("the API server refused to delete it")]
+    NotDeleted,
+    /// A later one of the same name is in the journal: what came after it was of that one.
+    #[error("a later one of its name is in the journal")]
+    Older,
 }
 
 /// What a plan announces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "notice")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "notice")]
 #[non_exhaustive]
 pub enum UndoNotice {
     /// A controller that is at its limit prunes again.
     PrunedAgain,
+    /// A part of the journal cannot be read, and what stood there is not in the plan.
+    Unreadable {
+        /// How many lines, or objects in them.
+        count: usize,
+    },
 }
 
 /// What is seen right before.
@@ -114,6 +157,8 @@ pub struct UndoSeen {
     pub object: Option<(String, Option<String>)>,
     /// The uid of the controller of that name, if there is any.
     pub controller: Option<String>,
+    /// The newest revision of its release of Helm, if there is any.
+    pub newest: Option<u64>,
 }
 
 impl BackedUp {
@@ -135,7 +180,24 @@ impl BackedUp {
             ObjectRef { kind, namespace: field("namespace")?, name: field("name")?, uid: field("uid")?, resource_version: field("resourceVersion")? };
         let mut owners = metadata["ownerReferences"].as_array().into_iter().flatten();
         let controller = owners.find(|owner| owner["controller"] == true).and_then(|owner| serde_json::from_value(owner.clone()).ok());
-        Some(Self { object: Arc::new(object), controller })
+        Some(Self { object: Arc::new(object), controller, release: Release::read(&metadata["labels"]), kept: false, run: None })
+    }
+}
+
+impl Release {
+    /// By the labels of Helm 3 and 4, and of Helm 2 (`pkg/storage/driver/secrets.go@v3.19.0`, `@v2.17.0`).
+    fn read(labels: &Value) -> Option<Self> {
+        let of = |owner: &str, [is, name, version]: [&str; 3]| {
+            let release = labels[name].as_str().filter(|_| labels[is] == owner)?;
+            Some(Self { selector: format!("{is}={owner},{name}={release}"), version: labels[version].as_str()?.parse().ok()? })
+        };
+        of("helm", ["owner", "name", "version"]).or_else(|| of("TILLER", ["OWNER", "NAME", "VERSION"]))
+    }
+
+    /// The newest revision among records.
+    #[cfg(feature = "live")]
+    pub(crate) fn newest(records: &Value) -> Option<u64> {
+        records["items"].as_array()?.iter().filter_map(|record| Self::read(&record["metadata"]["labels"])).map(|release| release.version).max()
     }
 }
 
@@ -155,20 +217,25 @@ pub fn body(json: &str, uid: &str) -> Option<Value> {
     Some(object)
 }
 
-/// Plans to make again what was deleted: the ReplicaSets, ControllerRevisions and records of Helm of a journal, each once. Jobs and Pods would run again,
-/// and are held back.
+/// Plans to make again what was deleted: the ReplicaSets, ControllerRevisions and records of Helm of a journal, of each name the last one. Jobs and Pods
+/// would run again, and are held back, and so is what the API server refused to delete.
 ///
-/// `cluster` is the uid of `kube-system` that the journal begins with.
+/// `cluster` is the uid of `kube-system` that the journal begins with; the backups are in its order.
 #[must_use]
 pub fn plan(cluster: &str, backups: &[BackedUp]) -> UndoPlan {
     let identity: Arc<str> = Arc::from(cluster);
-    let (mut steps, mut held, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    for backup in backups.iter().filter(|backup| seen.insert(backup.object.uid.as_str())) {
-        match reason(backup.object.kind) {
-            Some(reason) => held.push(Held { target: backup.object.to_string(), reason }),
+    let (mut steps, mut held, mut uids, mut names) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
+    for backup in backups.iter().rev().filter(|backup| uids.insert(backup.object.uid.as_str())) {
+        let object = &backup.object;
+        let is_last = names.insert((object.kind, object.namespace.as_str(), object.name.as_str()));
+        let not_deleted = backup.kept.then_some(UndoReason::NotDeleted);
+        match reason(object.kind).or(not_deleted).or((!is_last).then_some(UndoReason::Older)) {
+            Some(reason) => held.push(Held { target: object.to_string(), reason }),
             None => steps.push(step(&identity, backup)),
         }
     }
+    steps.reverse();
+    held.reverse();
     let controlled = steps.iter().any(|step: &Step<Undoing>| step.action.controller.is_some());
     let notices = controlled.then_some(UndoNotice::PrunedAgain).into_iter().collect();
     Plan { subject: format!("undo of pruning in cluster {cluster}"), notices, steps, held }
@@ -185,6 +252,7 @@ fn reason(kind: Kind) -> Option<UndoReason> {
 fn step(cluster: &Arc<str>, backup: &BackedUp) -> Step<Undoing> {
     let mut guards = vec![UndoGuard::Cluster { uid: Arc::clone(cluster) }, UndoGuard::NameFree];
     guards.extend(backup.controller.clone().map(|controller| UndoGuard::Controller { controller }));
+    guards.extend(backup.release.clone().map(|release| UndoGuard::NewerRecord { release }));
     let action = Restore { object: Arc::clone(&backup.object), controller: backup.controller.clone() };
     Step { target: backup.object.to_string(), action, guards }
 }
@@ -214,6 +282,8 @@ impl Domain for Undoing {
             },
             UndoGuard::Controller { controller } if seen.controller.as_ref() == Some(&controller.uid) => Ok(()),
             UndoGuard::Controller { .. } => Err(UndoRefusal::ControllerGone),
+            UndoGuard::NewerRecord { release } if seen.newest.is_some_and(|newest| newest > release.version) => Ok(()),
+            UndoGuard::NewerRecord { .. } => Err(UndoRefusal::NoNewerRecord { newest: seen.newest }),
         }
     }
 
@@ -243,6 +313,7 @@ impl fmt::Display for UndoGuard {
             Self::Cluster { uid } => write!(f, "the cluster's kube-system has the uid {uid}"),
             Self::NameFree => f.write_str("nothing has its name"),
             Self::Controller { controller } => write!(f, "{controller} is there, with the uid {}", controller.uid),
+            Self::NewerRecord { release } => write!(f, "a revision of its release above {} is there", release.version),
         }
     }
 }
@@ -251,6 +322,7 @@ impl fmt::Display for UndoNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PrunedAgain => f.write_str("a controller that is at its limit prunes again at its next sync: raise revisionHistoryLimit before"),
+            Self::Unreadable { count } => write!(f, "{count} of the journal's lines cannot be read: what they held is not made again"),
         }
     }
 }
@@ -308,10 +380,43 @@ mod tests {
             cluster: "c1".to_owned(),
             object: Some((uid.to_owned(), from.map(str::to_owned))),
             controller: None,
+            newest: None,
         };
         assert!(Undoing::effect_holds(&action, &seen("uid-a", None), &[]));
         assert!(Undoing::effect_holds(&action, &seen("new", Some("uid-a")), &[]));
         assert!(!Undoing::effect_holds(&action, &seen("new", None), &[]));
         assert_eq!(Undoing::check(&UndoGuard::NameFree, &seen("new", None)), Err(UndoRefusal::NameTaken { uid: "new".to_owned() }));
+    }
+
+    #[test]
+    fn of_each_name_the_last_one_is_made_again_and_nothing_that_was_not_deleted() {
+        let named = |name: &str, uid: &str, kept: bool| {
+            let backup = backup("ReplicaSet", "apps/v1", name);
+            BackedUp { object: Arc::new(ObjectRef { uid: uid.to_owned(), ..(*backup.object).clone() }), kept, ..backup }
+        };
+        let plan =
+            plan("c1", &[named("a", "1", false), named("b", "2", true), named("a", "3", false), named("c", "4", false), named("a", "3", false)]);
+        assert_eq!(plan.steps.iter().map(|step| step.action.object.uid.as_str()).collect::<Vec<_>>(), ["4", "3"]);
+        let held = plan.held.iter().map(|held| (held.target.as_str(), held.reason.clone())).collect::<Vec<_>>();
+        assert_eq!(held, [("ReplicaSet shop/a", UndoReason::Older), ("ReplicaSet shop/b", UndoReason::NotDeleted)]);
+    }
+
+    #[test]
+    fn a_record_of_helm_needs_a_newer_one_of_its_release() {
+        let read = |labels: Value| {
+            let metadata = json!({"namespace": "shop", "name": "v2", "uid": "u", "resourceVersion": "7", "labels": labels});
+            BackedUp::read(&json!({"kind": "Secret", "apiVersion": "v1", "metadata": metadata}).to_string()).unwrap()
+        };
+        let backup = read(json!({"owner": "helm", "name": "web", "version": "2"}));
+        let release = Release { selector: "owner=helm,name=web".to_owned(), version: 2 };
+        assert_eq!(backup.release.as_ref(), Some(&release));
+        assert_eq!(read(json!({"OWNER": "TILLER", "NAME": "web", "VERSION": "2"})).release.unwrap().selector, "OWNER=TILLER,NAME=web");
+        assert_eq!(read(json!({"name": "web", "version": "2"})).release, None);
+        let guard = UndoGuard::NewerRecord { release };
+        assert!(plan("c1", &[backup]).steps[0].guards.contains(&guard));
+        let seen = |newest| UndoSeen { cluster: "c1".to_owned(), object: None, controller: None, newest };
+        assert_eq!(Undoing::check(&guard, &seen(Some(3))), Ok(()));
+        assert_eq!(Undoing::check(&guard, &seen(Some(2))), Err(UndoRefusal::NoNewerRecord { newest: Some(2) }));
+        assert_eq!(Undoing::check(&guard, &seen(None)).unwrap_err().to_string(), "the release is gone");
     }
 }

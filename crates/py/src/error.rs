@@ -301,7 +301,7 @@ impl From<history::Error> for Trouble {
         let class = match &error {
             history::Error::Unreachable { .. } => Class::Unreachable,
             history::Error::Api { .. } => Class::ClusterError,
-            history::Error::Journal { .. } => Class::FileError,
+            history::Error::Journal { .. } | history::Error::JournalExposed { .. } => Class::FileError,
             history::Error::JournalBusy { .. } => Class::FileInUse,
             history::Error::NegativeAge { .. }
             | history::Error::Percent { .. }

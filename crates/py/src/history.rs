@@ -133,7 +133,8 @@ pub(crate) fn read_policy(version: &Version, policy: Option<&Bound<'_, PyAny>>) 
 ///
 /// `kubeconfig` is a path; without one `$KUBECONFIG`, `~/.kube/config` or the pod's own account is taken. `journal` is the file that gets every object before
 /// its deletion, mode 0600, since it may hold Secrets; it is needed to apply a plan, and with the same one a plan that was interrupted goes on.
-/// `deletes_per_second` is for all `lanes` together, and `None` is as fast as it goes; after `most_failures` nothing further is begun.
+/// `deletes_per_second` is for all `lanes` (1 to 64) together, and `None` is as fast as it goes; after `most_failures` nothing further is begun. Raises
+/// `InvalidInput` for numbers that are out of range.
 ///
 /// >>> from trimtab import history
 /// >>> history.Cluster("/nowhere/admin.conf")
@@ -157,11 +158,15 @@ impl PyCluster {
         context: Option<String>,
         journal: Option<PathBuf>,
         deletes_per_second: Option<f64>,
-        lanes: usize,
-        most_failures: usize,
+        lanes: i64,
+        most_failures: i64,
     ) -> PyResult<Self> {
-        let count = |name: &str, count: usize| NonZeroUsize::new(count).ok_or_else(|| Trouble::out_of_range(name, &count, "below 1"));
-        let pace = Pace { deletes_per_second, lanes: count("lanes", lanes)?, most_failures: count("most_failures", most_failures)? };
+        if let Some(rate) = deletes_per_second.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
+            return Err(Trouble::out_of_range("deletes_per_second", &rate, "outside of what is above 0 and finite").into());
+        }
+        let most_lanes = i64::try_from(Pace::MOST_LANES).unwrap_or(i64::MAX);
+        let pace =
+            Pace { deletes_per_second, lanes: count("lanes", lanes, most_lanes)?, most_failures: count("most_failures", most_failures, i64::MAX)? };
         Ok(Self { kubeconfig, context, journal, pace })
     }
 
@@ -198,6 +203,14 @@ impl PyCluster {
     fn __repr__(&self) -> String {
         format!("<Cluster {}>", self.kubeconfig.as_ref().map_or_else(|| "by default".to_owned(), |path| path.display().to_string()))
     }
+}
+
+/// From 1 to `most`.
+fn count(name: &str, count: i64, most: i64) -> Result<NonZeroUsize, Trouble> {
+    if count > most {
+        return Err(Trouble::out_of_range(name, &count, &format!("above {most}")));
+    }
+    usize::try_from(count).ok().and_then(NonZeroUsize::new).ok_or_else(|| Trouble::out_of_range(name, &count, "below 1"))
 }
 
 impl PyCluster {

@@ -177,6 +177,11 @@ impl Hands {
         journal.confirm(&object.uid).map_err(|error| Failure::Unconfirmed { path: journal.path().display().to_string(), problem: error.to_string() })
     }
 
+    /// That it cannot be noted hides nothing of what the server said, and an undo finds the object there.
+    fn kept(&self, object: &ObjectRef) {
+        let _ = self.shared.journal.as_ref().map(|journal| journal.kept(&object.uid));
+    }
+
     fn options(&self, action: &Delete) -> Value {
         let object = &action.object;
         let mut options = json!({
@@ -260,9 +265,16 @@ impl Hands {
             Reply::Conflict | Reply::NoAnswer(_) | Reply::Failed(_) if self.shared.journal.is_some() && self.is_gone(object).await => {
                 self.confirm(object)
             }
-            Reply::Conflict => Err(Failure::Conflict),
-            Reply::Denied(problem) => Err(Failure::Denied { problem }),
+            Reply::Conflict => {
+                self.kept(object);
+                Err(Failure::Conflict)
+            }
+            Reply::Denied(problem) => {
+                self.kept(object);
+                Err(Failure::Denied { problem })
+            }
             Reply::Forbidden => {
+                self.kept(object);
                 self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
                 Err(forbidden("delete", object))
             }

@@ -2,23 +2,29 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::fs::{File, Permissions};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 
 use crate::error::Error;
 
+use super::lines::{self, Line};
+
 /// A file of one JSON object per line, mode 0600, since what is backed up may be a Secret: first the cluster, then each object as it was before its
-/// deletion, synced to the disk before the request is sent, and each deletion that was confirmed.
+/// deletion, synced to the disk before the request is sent, and each deletion that was confirmed or refused.
 ///
-/// A line that was cut off by a crash is dropped when the file is opened again: what it was about was not deleted yet.
+/// A line that was cut off by a crash is dropped when the file is opened again: what it was about was not deleted yet. A file that is no journal is left
+/// as it is.
 #[derive(Clone)]
 pub struct Journal {
     path: Arc<Path>,
@@ -30,6 +36,8 @@ pub struct Journal {
 struct State {
     cluster: Option<String>,
     deleted: HashSet<String>,
+    /// Whether the moment stands there at which this one began.
+    begun: bool,
     /// How long the file is.
     written: u64,
 }
@@ -41,25 +49,6 @@ struct Disk {
     synced: u64,
     /// After a failure the kernel forgets what it could not write, and the next sync would succeed without it.
     broken: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Line {
-    /// Whose journal it is.
-    Cluster(String),
-    /// An object, as the API server gave it, before its deletion.
-    Backup(Backup),
-    /// The uid of one whose deletion was confirmed.
-    Deleted(String),
-}
-
-/// What a journal holds.
-pub(super) struct Content {
-    /// Whose it is.
-    pub(super) cluster: Option<String>,
-    /// The objects, each with whether its deletion was confirmed.
-    pub(super) backups: Vec<(Backup, bool)>,
 }
 
 /// An object as it was before its deletion.
@@ -84,30 +73,31 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Opens a journal, or begins one. The folder has to be there; the file is locked until the journal and its clones are dropped.
+    /// Opens a journal, or begins one. The folder has to be there; the file is locked until the journal and its clones are dropped. One of this user that
+    /// others can read gets mode 0600.
     ///
     /// # Errors
-    /// [`Error::Journal`] where it cannot be read or written, or is none; [`Error::JournalBusy`].
+    /// [`Error::Journal`] where it cannot be read or written, or is none; [`Error::JournalBusy`]; [`Error::JournalExposed`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let wrong = |problem: String| Error::Journal { path: path.display().to_string(), problem };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| wrong(error.to_string()))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(Error::JournalBusy { path: path.display().to_string() }),
-            Err(error) => return Err(wrong(error.to_string())),
-        }
-        let mut file = File::from(file);
-        let mut state = State { cluster: None, deleted: HashSet::new(), written: 0 };
-        let whole = read(&mut file, |line| match line {
-            Line::Cluster(uid) => state.cluster = Some(uid),
-            Line::Deleted(uid) => drop(state.deleted.insert(uid)),
-            Line::Backup(_) => {}
+        let mut file = locked(path)?;
+        let mut state = State { cluster: None, deleted: HashSet::new(), begun: false, written: 0 };
+        let tail = lines::read(&file, |number, _, line| {
+            match line.ok_or_else(|| format!("line {number} is none of a journal; give another file"))? {
+                Line::Cluster(uid) => state.cluster = Some(uid),
+                Line::Deleted(uid) => drop(state.deleted.insert(uid)),
+                Line::Run(_) | Line::Backup(_) | Line::Kept(_) => {}
+            }
+            Ok(())
         })
         .map_err(wrong)?;
-        file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole)).map(drop)).map_err(|error| wrong(error.to_string()))?;
+        if !tail.was_cut_off() {
+            return Err(wrong("its end is none of a journal; give another file".to_owned()));
+        }
+        keep_private(&file, path, geteuid().as_raw())?;
+        file.set_len(tail.at).and_then(|()| file.seek(SeekFrom::Start(tail.at)).map(drop)).map_err(|error| wrong(error.to_string()))?;
         sync_folder(path).map_err(|error| wrong(error.to_string()))?;
-        state.written = whole;
+        state.written = tail.at;
         Ok(Self { path: Arc::from(path), file: Arc::new(file), state: Arc::new(Mutex::new(state)), disk: Arc::default() })
     }
 
@@ -123,27 +113,24 @@ impl Journal {
         self.state().deleted.len()
     }
 
-    /// Reads the objects of a journal back, each as often as it was written, with whether its deletion was confirmed.
+    /// Reads the objects of a journal back, each as often as it was written, with whether its deletion was confirmed. What cannot be read is left out.
     ///
     /// # Errors
-    /// [`Error::Journal`] where it cannot be read, or is none.
+    /// [`Error::Journal`] where it cannot be read.
     pub fn backups(path: &Path) -> Result<Vec<(Backup, bool)>, Error> {
-        Self::content(path).map(|content| content.backups)
-    }
-
-    /// All of it.
-    pub(super) fn content(path: &Path) -> Result<Content, Error> {
         let wrong = |problem: String| Error::Journal { path: path.display().to_string(), problem };
-        let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-        let (mut cluster, mut backups, mut deleted) = (None, Vec::new(), HashSet::new());
-        read(&mut file, |line| match line {
-            Line::Backup(backup) => backups.push(backup),
-            Line::Deleted(uid) => drop(deleted.insert(uid)),
-            Line::Cluster(uid) => cluster = Some(uid),
+        let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        let (mut backups, mut deleted) = (Vec::new(), HashSet::new());
+        lines::read(&file, |_, _, line| {
+            match line {
+                Some(Line::Backup(backup)) => backups.push(backup),
+                Some(Line::Deleted(uid)) => drop(deleted.insert(uid)),
+                Some(Line::Cluster(_) | Line::Run(_) | Line::Kept(_)) | None => {}
+            }
+            Ok(())
         })
         .map_err(wrong)?;
-        let backups = backups.into_iter().map(|backup| (deleted.contains(&backup.uid), backup)).map(|(sure, backup)| (backup, sure)).collect();
-        Ok(Content { cluster, backups })
+        Ok(backups.into_iter().map(|backup| (deleted.contains(&backup.uid), backup)).map(|(sure, backup)| (backup, sure)).collect())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -168,10 +155,24 @@ impl Journal {
     /// Keeps an object, on the disk.
     pub(super) async fn back_up(&self, uid: &str, object: &str) -> Result<(), Error> {
         let object = RawValue::from_string(object.to_owned()).map_err(|error| self.wrong(error.to_string()))?;
-        let end = self.append(&mut self.state(), &Line::Backup(Backup { uid: uid.to_owned(), object }))?;
+        let end = self.append_backup(Backup { uid: uid.to_owned(), object })?;
         let journal = self.clone();
         // A disk takes milliseconds, in which the other lanes go on.
         spawn_blocking(move || journal.sync(end)).await.map_err(|error| self.wrong(error.to_string()))?
+    }
+
+    fn append_backup(&self, backup: Backup) -> Result<u64, Error> {
+        let mut state = self.state();
+        if !state.begun {
+            self.append(&mut state, &Line::Run(Timestamp::now()))?;
+            state.begun = true;
+        }
+        self.append(&mut state, &Line::Backup(backup))
+    }
+
+    /// Notes that the server refused to delete one: an undo has nothing to make again there.
+    pub(super) fn kept(&self, uid: &str) -> Result<(), Error> {
+        self.append(&mut self.state(), &Line::Kept(uid.to_owned())).map(drop)
     }
 
     /// Notes that one is gone. That it is not synced costs no more than a look after a crash.
@@ -224,23 +225,32 @@ fn append(mut file: &File, before: u64, line: &Line) -> Result<u64, String> {
     u64::try_from(text.len()).map_err(|error| error.to_string())
 }
 
-/// Reads every whole line, and says where the last one ends.
-fn read(file: &mut File, mut each: impl FnMut(Line)) -> Result<u64, String> {
-    file.seek(SeekFrom::Start(0)).map_err(|error| error.to_string())?;
-    let mut reader = BufReader::new(file);
-    let mut whole = 0;
-    let mut text = Vec::new();
-    for number in 1_u64.. {
-        text.clear();
-        let length = reader.read_until(b'\n', &mut text).map_err(|error| error.to_string())?;
-        if text.last() != Some(&b'\n') {
-            break;
-        }
-        let line = serde_json::from_slice(&text).map_err(|_| format!("line {number} is none of a journal; give another file"))?;
-        each(line);
-        whole += u64::try_from(length).map_err(|error| error.to_string())?;
+/// The file, and nobody else's until it is closed.
+fn locked(path: &Path) -> Result<File, Error> {
+    let wrong = |problem: String| Error::Journal { path: path.display().to_string(), problem };
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| wrong(error.to_string()))?);
+    // A pipe would be waited for, for ever.
+    if !file.metadata().map_err(|error| wrong(error.to_string()))?.is_file() {
+        return Err(wrong("it is no regular file".to_owned()));
     }
-    Ok(whole)
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(Error::JournalBusy { path: path.display().to_string() }),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+/// The mode at `open` counts only for a file that is made there.
+fn keep_private(file: &File, path: &Path, user: u32) -> Result<(), Error> {
+    let wrong = |error: std::io::Error| Error::Journal { path: path.display().to_string(), problem: error.to_string() };
+    let exposed = || file.metadata().map(|metadata| (metadata.mode() & 0o077 != 0).then_some(metadata.uid())).map_err(wrong);
+    let Some(owner) = exposed()? else { return Ok(()) };
+    if owner == user {
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(wrong)?;
+    }
+    // Somebody else's, or on a file system without modes.
+    exposed()?.map_or(Ok(()), |_| Err(Error::JournalExposed { path: path.display().to_string() }))
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {
@@ -284,10 +294,11 @@ mod tests {
             let disk = journal.disk.lock().unwrap();
             assert!(disk.synced > 0 && disk.synced <= journal.state().written);
         });
-        let content = Journal::content(&path).unwrap();
+        let backups = Journal::backups(&path).unwrap();
+        let cluster = Journal::open(&path).unwrap().state().cluster.clone();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!((content.cluster.as_deref(), content.backups.len()), (Some("c"), 160));
-        assert_eq!(content.backups.iter().filter(|(_, sure)| *sure).count(), 80);
+        assert_eq!((cluster.as_deref(), backups.len()), (Some("c"), 160));
+        assert_eq!(backups.iter().filter(|(_, sure)| *sure).count(), 80);
     }
 
     #[test]
@@ -301,6 +312,20 @@ mod tests {
         let backups = Journal::backups(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(backups.iter().map(|(backup, sure)| (backup.uid.as_str(), *sure)).collect::<Vec<_>>(), [("1", true)]);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_that_others_can_read_is_refused_and_left_as_it_is() {
+        let path = with_journal(async |_| ());
+        let file = File::open(&path).unwrap();
+        file.set_permissions(Permissions::from_mode(0o640)).unwrap();
+        let me = geteuid().as_raw();
+        let refused = keep_private(&file, &path, me + 1);
+        assert_eq!(refused, Err(Error::JournalExposed { path: path.display().to_string() }));
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o640);
+        assert_eq!(keep_private(&file, &path, me), Ok(()));
+        assert_eq!(keep_private(&file, &path, me + 1), Ok(()));
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -1,34 +1,42 @@
 //! The hands of an undo: makes objects of a journal again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use trimtab_core::apply::{Event, Site, apply_in_lanes};
 use trimtab_core::plan::{Report, Step};
 
 use crate::error::Error;
 use crate::object::{Controller, ObjectRef, OwnerKind};
 use crate::pruning::Failure;
-use crate::undo::{BackedUp, RESTORED_ANNOTATION, Restore, UndoGuard, UndoPlan, UndoSeen, Undoing, body};
+use crate::undo::{self, BackedUp, RESTORED_ANNOTATION, Release, Restore, UndoGuard, UndoNotice, UndoPlan, UndoSeen, Undoing, body};
 
 use super::act::{self, Shared};
-use super::api::{METADATA, Reply, collection, encoded};
-use super::{Cluster, Journal, Pace};
+use super::api::{METADATA, METADATA_LIST, Reply, collection, encoded};
+use super::lines::{self, Line, Place};
+use super::{Cluster, Pace};
 
-/// What of a journal can be planned with, and the content that it takes.
+/// What of a journal can be planned with; the content stays in its file until it is sent.
 pub struct Backups {
     /// The uid of the cluster's `kube-system`.
     pub cluster: String,
     /// Who was backed up.
     pub objects: Vec<BackedUp>,
-    /// As JSON, by uid.
-    content: HashMap<String, String>,
+    /// Lines, and objects in them, that cannot be read: a disk that lost its power leaves such ones. The others are not the worse for it.
+    pub unreadable: usize,
+    file: File,
+    /// Of each uid the last line.
+    places: HashMap<String, Place>,
 }
 
-impl std::fmt::Debug for Backups {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Backups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Backups").field("cluster", &self.cluster).field("objects", &self.objects).finish_non_exhaustive()
     }
 }
@@ -39,12 +47,64 @@ impl Backups {
     /// # Errors
     /// [`Error::Journal`] where it cannot be read, is none, or nothing was done with it.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let content = Journal::content(path)?;
-        let problem = || Error::Journal { path: path.display().to_string(), problem: "it names no cluster: nothing was deleted with it".to_owned() };
-        let (cluster, backups) = (content.cluster.ok_or_else(problem)?, content.backups);
-        let objects = backups.iter().filter_map(|(backup, _)| BackedUp::read(backup.object.get())).collect();
-        let content = backups.into_iter().map(|(backup, _)| (backup.uid, backup.object.get().to_owned())).collect();
-        Ok(Self { cluster, objects, content })
+        let wrong = |problem: String| Error::Journal { path: path.display().to_string(), problem };
+        let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        let mut read = Reading::default();
+        lines::read(&file, |_, place, line| {
+            read.add(place, line);
+            Ok(())
+        })
+        .map_err(wrong)?;
+        let cluster = read.cluster.ok_or_else(|| wrong("it names no cluster: nothing was deleted with it".to_owned()))?;
+        let kept = read.kept;
+        let objects = read.objects.into_iter().map(|backup| BackedUp { kept: kept.contains(&backup.object.uid), ..backup }).collect();
+        Ok(Self { cluster, objects, unreadable: read.unreadable, file, places: read.places })
+    }
+
+    /// [`undo::plan`] of all of them, which says how much of the journal could not be read.
+    #[must_use]
+    pub fn plan(&self) -> UndoPlan {
+        let mut plan = undo::plan(&self.cluster, &self.objects);
+        plan.notices.extend((self.unreadable > 0).then_some(UndoNotice::Unreadable { count: self.unreadable }));
+        plan
+    }
+
+    fn content(&self, uid: &str) -> Option<Box<RawValue>> {
+        match lines::line(&self.file, *self.places.get(uid)?)? {
+            Line::Backup(backup) if backup.uid == uid => Some(backup.object),
+            Line::Backup(_) | Line::Cluster(_) | Line::Run(_) | Line::Deleted(_) | Line::Kept(_) => None,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    cluster: Option<String>,
+    objects: Vec<BackedUp>,
+    unreadable: usize,
+    places: HashMap<String, Place>,
+    /// What the server refused to delete, by what is said of it last.
+    kept: HashSet<String>,
+    run: Option<Timestamp>,
+}
+
+impl Reading {
+    fn add(&mut self, place: Place, line: Option<Line>) {
+        match line {
+            Some(Line::Cluster(uid)) => self.cluster = Some(uid),
+            Some(Line::Backup(backup)) => match BackedUp::read(backup.object.get()).filter(|read| read.object.uid == backup.uid) {
+                Some(read) => {
+                    self.objects.push(BackedUp { run: self.run, ..read });
+                    self.kept.remove(&backup.uid);
+                    self.places.insert(backup.uid, place);
+                }
+                None => self.unreadable += 1,
+            },
+            Some(Line::Run(at)) => self.run = Some(at),
+            Some(Line::Deleted(uid)) => drop(self.kept.remove(&uid)),
+            Some(Line::Kept(uid)) => drop(self.kept.insert(uid)),
+            None => self.unreadable += 1,
+        }
     }
 }
 
@@ -54,13 +114,13 @@ struct Hands<'a> {
 }
 
 impl Cluster {
-    /// Makes again what a plan of [`undo::plan`](crate::undo::plan) asks for, out of the journal that it was made of, and reports one outcome for each.
+    /// Makes again what a plan of [`undo::plan`] asks for, out of the journal that it was made of, and reports one outcome for each.
     pub async fn undo<O>(&self, plan: &UndoPlan, backups: &Backups, pace: &Pace, observer: O) -> Report<Undoing>
     where
         O: FnMut(Event<'_, Undoing>) + Send,
     {
         let shared = Shared::new(self.api.clone(), None, pace);
-        let mut hands: Vec<Hands<'_>> = (0..pace.lanes.get()).map(|_| Hands { shared: Arc::clone(&shared), backups }).collect();
+        let mut hands: Vec<Hands<'_>> = (0..pace.width()).map(|_| Hands { shared: Arc::clone(&shared), backups }).collect();
         apply_in_lanes(plan, &mut hands, pace.most_failures.get(), observer).await
     }
 }
@@ -78,12 +138,17 @@ impl Site<Undoing> for Hands<'_> {
             Some(controller) => self.controller(object, controller).await?,
             None => None,
         };
-        Ok(UndoSeen { cluster, object: seen, controller })
+        let release = step.guards.iter().find_map(|guard| if let UndoGuard::NewerRecord { release } = guard { Some(release) } else { None });
+        let newest = match release {
+            Some(release) => self.newest(object, release).await?,
+            None => None,
+        };
+        Ok(UndoSeen { cluster, object: seen, controller, newest })
     }
 
     async fn act(&mut self, action: &Restore, _progress: &mut (dyn FnMut(String) + Send)) -> Result<(), Failure> {
         let object = &action.object;
-        let backup = self.backups.content.get(&object.uid).and_then(|content| body(content, &object.uid));
+        let backup = self.backups.content(&object.uid).and_then(|content| body(content.get(), &object.uid));
         let body = backup.ok_or_else(|| Failure::Api { problem: format!("{object} is not in this journal") })?;
         self.shared.limiter.pass().await;
         let path = collection(object.kind.api_version(), Some(&object.namespace), object.kind.plural());
@@ -98,6 +163,14 @@ impl Site<Undoing> for Hands<'_> {
 }
 
 impl Hands<'_> {
+    /// The newest revision of a release.
+    async fn newest(&self, object: &ObjectRef, release: &Release) -> Result<Option<u64>, Failure> {
+        let path = collection(object.kind.api_version(), Some(&object.namespace), object.kind.plural());
+        let path = format!("{path}?labelSelector={}", encoded(&release.selector));
+        let found = act::optional(self.shared.api.get(&path, METADATA_LIST).await, "the records of its release")?;
+        Ok(found.map(|text| act::parsed(&text)).transpose()?.as_ref().and_then(Release::newest))
+    }
+
     /// The uid of a controller of this name; none where it is gone, or of a kind that prunes nothing.
     async fn controller(&self, object: &ObjectRef, controller: &Controller) -> Result<Option<String>, Failure> {
         let kinds = [OwnerKind::Deployment, OwnerKind::StatefulSet, OwnerKind::DaemonSet, OwnerKind::CronJob];
