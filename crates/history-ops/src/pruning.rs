@@ -465,6 +465,12 @@ pub enum Failure {
         /// Why.
         problem: String,
     },
+    /// An undo does not make it again.
+    #[error("not made again: {problem}")]
+    NotRestorable {
+        /// Why.
+        problem: String,
+    },
     /// It is deleted and lies in the journal, and that it is gone could not be noted there.
     #[error("deleted, and kept in {path}, where it could not be noted that it is gone: {problem}")]
     Unconfirmed {

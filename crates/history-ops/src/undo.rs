@@ -241,7 +241,7 @@ pub fn plan(cluster: &str, backups: &[BackedUp]) -> UndoPlan {
     Plan { subject: format!("undo of pruning in cluster {cluster}"), notices, steps, held }
 }
 
-fn reason(kind: Kind) -> Option<UndoReason> {
+pub(crate) fn reason(kind: Kind) -> Option<UndoReason> {
     match kind {
         Kind::Job | Kind::Pod => Some(UndoReason::RunsAgain { kind }),
         Kind::Event => Some(UndoReason::OnlyNews),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use trimtab_core::apply::{Event, Site, apply_in_lanes};
-use trimtab_core::plan::{Report, Step};
+use trimtab_core::plan::{Domain as _, Report, Step};
 
 use crate::error::Error;
 use crate::object::{Controller, ObjectRef, OwnerKind};
@@ -127,8 +127,18 @@ impl Cluster {
 
 impl Site<Undoing> for Hands<'_> {
     async fn look(&mut self, step: &Step<Undoing>, _progress: &mut (dyn FnMut(String) + Send)) -> Result<UndoSeen, Failure> {
-        let cluster = self.shared.cluster().await?;
         let object = &step.action.object;
+        if !step.guards.iter().any(Undoing::is_identity) {
+            return Err(Failure::Unguarded);
+        }
+        // Whatever stands in the plan, which is a file that can be edited.
+        if let Some(reason) = undo::reason(object.kind) {
+            return Err(Failure::NotRestorable { problem: reason.to_string() });
+        }
+        let cluster = self.shared.cluster().await?;
+        if cluster != self.backups.cluster {
+            return Err(Failure::NotRestorable { problem: format!("the journal is of cluster {}", self.backups.cluster) });
+        }
         let found = act::optional(self.shared.api.get(&act::path(object), METADATA).await, &object.to_string())?;
         let found = found.map(|text| act::parsed(&text)).transpose()?.map(|found| found["metadata"].clone());
         let text = |value: &Value| value.as_str().map(str::to_owned);
