@@ -23,7 +23,7 @@ pub(crate) async fn by_plan(kubeconfig: &str, journal: &str, rate: f64) -> Resul
     let policy = lists::policy()?;
     let plan = plan(&cluster.observe(&policy, |_| ()).await?, &policy, cluster.now())?;
     let journal = Journal::open(Path::new(journal))?;
-    let pace = Pace { deletes_per_second: Some(rate), ..Pace::default() };
+    let pace = Pace { deletes_per_second: Some(rate).filter(|rate| *rate > 0.0), ..Pace::default() };
     let requests = requests(&client).await?;
     let begin = Moment::now()?;
     let report = cluster.apply(&plan, &journal, &pace, |_| ()).await;

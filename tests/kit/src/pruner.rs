@@ -23,7 +23,7 @@ pub async fn run(arguments: &[String]) -> ExitCode {
     };
     let planned_kb = peak_kb("self");
     let journal = Journal::open(Path::new(journal)).expect("a journal");
-    let pace = Pace { deletes_per_second: rate.parse().ok(), ..Pace::default() };
+    let pace = Pace { deletes_per_second: rate.parse().ok().filter(|rate: &f64| *rate > 0.0), ..Pace::default() };
     let report = cluster.apply(&plan, &journal, &pace, |_| ()).await;
     let undone: Vec<_> = report.steps.iter().filter(|step| !matches!(step.outcome, Outcome::Done { .. })).collect();
     let figures = serde_json::json!({"acted": report.acted(), "undone": undone.len(), "planned_kb": planned_kb, "peak_kb": peak_kb("self")});
