@@ -175,7 +175,8 @@ def main() -> None:
 def run(module: AnsibleModule) -> None:
     given = module.params
     rules: dict[str, Any] = {"version": given["version"], "policy": given["policy"]}
-    paced = {name: given[name] for name in ("deletes_per_second", "lanes", "most_failures")}
+    paced = {name: given[name] for name in ("lanes", "most_failures")}
+    paced["deletes_per_second"] = None if given["deletes_per_second"] == 0 else given["deletes_per_second"]
     cluster = history.Cluster(given["kubeconfig"], context=given["context"], journal=given["journal"], **paced)
     seen = cluster.observe(**rules)
     plan = history.pruning_plan(seen, now=datetime.now(UTC), **rules)
