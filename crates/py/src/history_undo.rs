@@ -8,7 +8,7 @@ use trimtab::Plan;
 use trimtab::apply::Event;
 use trimtab::history::Error;
 use trimtab::history::live::{Backups, Cluster, Pace};
-use trimtab::history::undo::{self, Undoing};
+use trimtab::history::undo::Undoing;
 use trimtab::plan::Report;
 
 use crate::convert::write_dict;
@@ -36,8 +36,7 @@ use crate::wait::Afterwards;
 #[pyfunction]
 #[pyo3(signature = (journal, /))]
 pub(crate) fn undo_plan(py: Python<'_>, journal: PathBuf) -> PyResult<PyUndoPlan> {
-    let planned = py.detach(|| Backups::read(&journal).map(|backups| undo::plan(&backups.cluster, &backups.objects)));
-    planned.or_raise().map(PyUndoPlan)
+    py.detach(|| Backups::read(&journal).map(|backups| backups.plan())).or_raise().map(PyUndoPlan)
 }
 
 impl ByJournal for Undoing {
