@@ -171,15 +171,6 @@ impl OwnerKind {
         }
     }
 
-    /// As `apiVersion` has it.
-    #[must_use]
-    pub const fn api_version(self) -> &'static str {
-        match self {
-            Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps/v1",
-            Self::CronJob => "batch/v1",
-        }
-    }
-
     /// Where the API has it, the newest first: a `CronJob` is `batch/v1` since 1.21.
     #[must_use]
     pub const fn api_versions(self) -> &'static [&'static str] {
@@ -205,7 +196,7 @@ impl OwnerKind {
     pub fn is_of(self, controller: &Controller) -> bool {
         let found = group(&controller.api_version);
         let old = matches!(self, Self::Deployment | Self::DaemonSet) && found == "extensions";
-        controller.kind == self.as_str() && (found == group(self.api_version()) || old)
+        controller.kind == self.as_str() && (self.api_versions().iter().any(|version| group(version) == found) || old)
     }
 }
 

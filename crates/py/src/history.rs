@@ -170,7 +170,7 @@ impl PyCluster {
         Ok(Self { kubeconfig, context, journal, pace })
     }
 
-    /// Looks at what the policy's parts are made of, in pages, and changes nothing; of Helm's records and of Events only their metadata. What this user may
+    /// Looks at what the policy's parts are made of, in pages, and changes nothing; of Helm's records only their metadata. What this user may
     /// not list stands in `unread`. `version` and `policy` are those of `pruning_plan`; `progress` is called with a `PruningEvent` for every page.
     ///
     /// Blocks; releases the lock of the interpreter and answers Ctrl-C. Raises `Unreachable` where the API server does not answer, `ClusterError`

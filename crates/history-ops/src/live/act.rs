@@ -1,7 +1,7 @@
 //! The hands: looks at one object, backs it up, deletes it.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -9,7 +9,6 @@ use tokio::sync::OnceCell;
 use trimtab_core::apply::Site;
 use trimtab_core::plan::{Domain as _, Step};
 
-use crate::kind::helm::Payload;
 use crate::object::{Kind, ObjectRef, OwnerRef};
 use crate::pruning::{Delete, Failure, Guard, Pruning, Seen};
 use crate::rows::HistorySeen;
@@ -39,7 +38,7 @@ pub(super) struct Shared {
 /// One lane's hands.
 pub(super) struct Hands {
     shared: Arc<Shared>,
-    /// What the last look found, whole.
+    /// What the last look found, whole, as it goes into the journal.
     found: Option<String>,
     /// The history that it was taken out of, until it is gone.
     taken: Option<History>,
@@ -70,6 +69,10 @@ impl Shared {
         self.cluster.get_or_try_init(ask).await.cloned()
     }
 
+    fn forbidden(&self) -> MutexGuard<'_, HashSet<(Kind, String)>> {
+        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn unkept(&self, error: &crate::Error) -> Failure {
         let path = self.journal.as_ref().map(|journal| journal.path().display().to_string()).unwrap_or_default();
         Failure::Backup { path, problem: error.to_string() }
@@ -97,11 +100,15 @@ impl Hands {
         Ok(Some((field("uid"), field("resourceVersion"))))
     }
 
-    /// As [`Self::object`], after the wait that the rate asks for: what is looked at is what is deleted at once.
+    /// As [`Self::object`], after the wait that the rate asks for: what is looked at is what is deleted at once. What is done already, and what this user
+    /// may not delete, is not waited for.
     async fn object_in_time(&mut self, object: &ObjectRef) -> Result<Option<(String, String)>, Failure> {
         let found = self.object(object).await?;
         if found.as_ref().is_none_or(|(uid, _)| *uid != object.uid) {
             return Ok(found);
+        }
+        if self.shared.forbidden().contains(&(object.kind, object.namespace.clone())) {
+            return Err(forbidden("delete", object));
         }
         let before = Instant::now();
         self.shared.limiter.pass().await;
@@ -132,12 +139,6 @@ impl Hands {
     /// Whether an object is there still, after a deletion that was not answered.
     async fn is_gone(&mut self, object: &ObjectRef) -> bool {
         self.object(object).await.is_ok_and(|seen| seen.is_none_or(|(uid, _)| uid != object.uid))
-    }
-
-    /// What the record that was looked at last says inside.
-    fn payload(&self) -> Option<Payload> {
-        let seen = HistorySeen::of_dump(self.found.as_ref()?.as_bytes()).ok()?;
-        seen.helm.into_iter().next().and_then(|record| record.payload)
     }
 
     /// Which of these revisions are live: their owner's status names them, or its pods run them.
@@ -213,7 +214,9 @@ impl Site<Pruning> for Hands {
         if seen.object.as_ref().is_none_or(|(uid, _)| *uid != step.action.object.uid) {
             return Ok(seen);
         }
-        floor::check(step.action.object.kind, self.found.as_deref().unwrap_or_default())?;
+        let row = HistorySeen::of_dump(self.found.as_deref().unwrap_or_default().as_bytes()).unwrap_or_default();
+        floor::check(step.action.object.kind, &row)?;
+        seen.payload = row.helm.into_iter().next().and_then(|record| record.payload);
         let owner = match &step.action.owner {
             Some(owner) => owner::look(&self.shared.api, owner).await?,
             None => None,
@@ -222,9 +225,13 @@ impl Site<Pruning> for Hands {
         for guard in &step.guards {
             match guard {
                 Guard::NotLive { names } => seen.live = self.live(&step.action, owner.as_ref(), names).await?,
-                Guard::RecordAgrees => seen.payload = self.payload(),
                 Guard::Deployed { object } => seen.deployed = self.deployed(object).await?,
-                Guard::Owner { .. } | Guard::RolledOut | Guard::Stay { .. } | Guard::Cluster { .. } | Guard::Unchanged { .. } => {}
+                Guard::Owner { .. }
+                | Guard::RecordAgrees
+                | Guard::RolledOut
+                | Guard::Stay { .. }
+                | Guard::Cluster { .. }
+                | Guard::Unchanged { .. } => {}
             }
         }
         // Last, and only where nothing else is in the way: it is counted as gone from here on.
@@ -253,10 +260,6 @@ impl Site<Pruning> for Hands {
 impl Hands {
     async fn delete(&mut self, action: &Delete) -> Result<(), Failure> {
         let object = &action.object;
-        let place = (object.kind, object.namespace.clone());
-        if self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).contains(&place) {
-            return Err(forbidden("delete", object));
-        }
         self.back_up(object).await?;
         match self.shared.api.delete(&path(object), &self.options(action)).await {
             Reply::Ok(_) | Reply::NotFound => self.confirm(object),
@@ -275,7 +278,7 @@ impl Hands {
             }
             Reply::Forbidden => {
                 self.kept(object);
-                self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+                self.shared.forbidden().insert((object.kind, object.namespace.clone()));
                 Err(forbidden("delete", object))
             }
             other @ (Reply::Expired(_) | Reply::Failed(_) | Reply::NoAnswer(_)) => Err(failure(other, &object.to_string())),

@@ -5,9 +5,8 @@ use crate::pruning::Failure;
 use crate::rows::HistorySeen;
 
 /// Whether an object that was just read is history at all.
-pub(super) fn check(kind: Kind, object: &str) -> Result<(), Failure> {
+pub(super) fn check(kind: Kind, seen: &HistorySeen) -> Result<(), Failure> {
     let refuse = |problem: &str| Err(Failure::NotHistory { problem: problem.to_owned() });
-    let seen = HistorySeen::of_dump(object.as_bytes()).unwrap_or_default();
     match kind {
         Kind::ReplicaSet if seen.replica_sets.first().is_none_or(crate::kind::deployment::ReplicaSet::is_in_use) => refuse("it is in use"),
         Kind::Job if seen.jobs.first().is_none_or(|job| job.finished.is_none()) => refuse("it has not ended"),
@@ -29,7 +28,7 @@ mod tests {
         for (field, value) in [("namespace", "shop"), ("name", "a"), ("uid", "u"), ("resourceVersion", "1")] {
             object["metadata"][field] = json!(value);
         }
-        check(kind, &object.to_string())
+        check(kind, &HistorySeen::of_dump(object.to_string().as_bytes()).unwrap())
     }
 
     #[test]
@@ -46,6 +45,6 @@ mod tests {
         let labels = |owner: &str| json!({"metadata": {"labels": {"owner": owner, "name": "web", "version": "1", "status": "failed"}}});
         assert_eq!(checked(Kind::Secret, labels("helm")), Ok(()));
         assert!(checked(Kind::Secret, labels("me")).is_err());
-        assert!(check(Kind::Pod, "no JSON").is_err());
+        assert!(check(Kind::Pod, &HistorySeen::default()).is_err());
     }
 }

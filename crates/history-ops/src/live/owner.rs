@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::kind::deployment::Moment;
-use crate::object::OwnerRef;
+use crate::object::{OwnerKind, OwnerRef};
 use crate::pruning::{Failure, OwnerSeen};
 use crate::rows::{HistorySeen, OwnerMeta};
 use crate::selector::Selector;
@@ -21,10 +21,17 @@ pub(super) struct Owner {
 
 /// The owner of that name, if there is any.
 pub(super) async fn look(api: &Api, owner: &OwnerRef) -> Result<Option<Owner>, Failure> {
-    for api_version in owner.kind.api_versions() {
-        let path = format!("{}/{}", collection(api_version, Some(&owner.namespace), owner.kind.plural()), encoded(&owner.name));
-        if let Some(text) = act::optional(api.get(&path, WHOLE).await, &owner.to_string())? {
-            return read(&text, owner).map(Some);
+    let found = get(api, owner.kind, &owner.namespace, &owner.name, WHOLE).await?;
+    found.map(|text| read(&text, owner)).transpose()
+}
+
+/// A workload as JSON, in the version of its API that the cluster has.
+pub(super) async fn get(api: &Api, kind: OwnerKind, namespace: &str, name: &str, accept: &str) -> Result<Option<String>, Failure> {
+    for api_version in kind.api_versions() {
+        let path = format!("{}/{}", collection(api_version, Some(namespace), kind.plural()), encoded(name));
+        let found = act::optional(api.get(&path, accept).await, &format!("{kind} {namespace}/{name}"))?;
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
@@ -53,7 +60,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::object::OwnerKind;
 
     fn owner(kind: OwnerKind, object: &Value) -> Owner {
         let owner = OwnerRef { kind, namespace: "shop".to_owned(), name: "web".to_owned(), uid: "u".to_owned(), generation: 1 };

@@ -20,7 +20,7 @@ use crate::undo::{self, BackedUp, RESTORED_ANNOTATION, Release, Restore, UndoGua
 use super::act::{self, Shared};
 use super::api::{METADATA, METADATA_LIST, Reply, collection, encoded};
 use super::lines::{self, Line, Place};
-use super::{Cluster, Pace};
+use super::{Cluster, Pace, owner};
 
 /// What of a journal can be planned with; the content stays in its file until it is sent.
 pub struct Backups {
@@ -185,8 +185,7 @@ impl Hands<'_> {
     async fn controller(&self, object: &ObjectRef, controller: &Controller) -> Result<Option<String>, Failure> {
         let kinds = [OwnerKind::Deployment, OwnerKind::StatefulSet, OwnerKind::DaemonSet, OwnerKind::CronJob];
         let Some(kind) = kinds.into_iter().find(|kind| kind.is_of(controller)) else { return Ok(None) };
-        let path = format!("{}/{}", collection(kind.api_version(), Some(&object.namespace), kind.plural()), encoded(&controller.name));
-        let found = act::optional(self.shared.api.get(&path, METADATA).await, &controller.to_string())?;
+        let found = owner::get(&self.shared.api, kind, &object.namespace, &controller.name, METADATA).await?;
         Ok(found.map(|text| act::parsed(&text)).transpose()?.and_then(|found| found["metadata"]["uid"].as_str().map(str::to_owned)))
     }
 }
