@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -19,12 +18,6 @@ from test_history_live import kubeconfig, left
 
 module = partial(any_module, name="trimtab.kube.history")
 NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def kubernetes() -> Iterator[RealKubernetes]:
-    with RealKubernetes() as running:
-        yield running
 
 
 @pytest.fixture

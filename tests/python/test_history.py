@@ -324,6 +324,16 @@ def test_a_journal_that_is_none_is_a_file_error(tmp_path: Path) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+def test_an_undo_tells_how_much_of_its_journal_cannot_be_read(tmp_path: Path) -> None:
+    _, old, *_ = deployment()
+    path = journal(tmp_path / "journal", old)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\0" * 40 + b"\n")
+    plan = history.undo_plan(path)
+    assert [step.target for step in plan.steps] == ["ReplicaSet shop/web-1"]
+    assert {"notice": "unreadable", "count": 1} in [notice.to_dict() for notice in plan.notices]
+
+
 def test_what_a_secret_holds_is_in_no_plan(tmp_path: Path) -> None:
     labels = {"owner": "helm", "name": "web", "status": "superseded", "version": "1"}
     record = {

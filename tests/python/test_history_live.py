@@ -5,34 +5,23 @@ from __future__ import annotations
 import fcntl
 import http.server
 import json
-import signal
 import socket
 import stat
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from interrupts import ends_soon_on_ctrl_c
 from real_etcd import free_ports
 from real_kubernetes import RealKubernetes
 from trimtab import ClusterError, FileError, FileInUse, InvalidInput, Unreachable, history
 from turns import others_run_while
 
 VERSION = "1.37.2"
-SOON_SECONDS = 2.0
 NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def kubernetes() -> Iterator[RealKubernetes]:
-    with RealKubernetes() as running:
-        yield running
 
 
 @pytest.fixture
@@ -330,8 +319,10 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(kubernetes: RealKubernetes, t
         with pytest.raises(InvalidInput, match="cannot be used") as caught:
             history.Cluster(path, context=context).observe(version=VERSION)
         assert caught.value.to_dict()["path"] == str(path)
-    (tmp_path / "broken").write_text("token: s3cret-planted\n  - oops")
-    with pytest.raises(InvalidInput) as caught:
+    # A YAML reader shows the lines around a mistake.
+    user = 'users:\n- name: a\n  user:\n    token: "s3cret-planted"\n    tokenFile: [oops]\n'
+    (tmp_path / "broken").write_text(f"apiVersion: v1\nkind: Config\n{user}")
+    with pytest.raises(InvalidInput, match="line 7") as caught:
         history.Cluster(tmp_path / "broken").observe(version=VERSION)
     assert "s3cret-planted" not in str(caught.value)
     with pytest.raises(InvalidInput) as caught:
@@ -342,18 +333,9 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(kubernetes: RealKubernetes, t
 # --- calls that wait
 
 
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A server that accepts every connection and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
-        yield listener
-
-
-# A test run in the background of a shell ignores Ctrl-C, and its children inherit that: they listen again.
-LISTENS = """
-import signal, sys
+ASKS = """
+import sys
 from trimtab import history
-signal.signal(signal.SIGINT, signal.default_int_handler)
 cluster = history.Cluster(sys.argv[1], journal=sys.argv[2])
 print("asking", flush=True)
 """
@@ -364,25 +346,7 @@ APPLIES = "history.PruningPlan.from_json(sys.argv[3]).apply(cluster)"
 @pytest.mark.parametrize("program", [OBSERVES, APPLIES], ids=["observe", "apply"])
 def test_ctrl_c_ends_a_call_that_waits(program: str, silent: socket.socket, tmp_path: Path) -> None:
     conf = kubeconfig(tmp_path / "conf", silent.getsockname()[1])
-    command = [sys.executable, "-c", LISTENS + program, str(conf), str(tmp_path / "journal"), a_plan().to_json()]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "asking\n"
-        connection, _ = silent.accept()
-        time.sleep(0.3)
-        assert child.poll() is None, "it waits for an answer"
-        began = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=30)
-        took = time.monotonic() - began
-        connection.close()
-    finally:
-        child.kill()
-        child.wait()
-    assert said.rstrip().endswith("KeyboardInterrupt")
-    assert child.returncode == -signal.SIGINT
-    assert took < SOON_SECONDS
+    ends_soon_on_ctrl_c(silent, ASKS + program, str(conf), str(tmp_path / "journal"), a_plan().to_json())
 
 
 def test_other_threads_run_meanwhile(kubernetes: RealKubernetes, shop: str, tmp_path: Path) -> None:

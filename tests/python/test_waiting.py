@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
+from interrupts import SOON_SECONDS, ends_soon_on_ctrl_c
 from trimtab import DeadlineExceeded, etcd
-
-# How soon Ctrl-C has to be answered; it is looked for every 100 ms, and the machine may be busy.
-SOON_SECONDS = 2.0
-
-
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A server that accepts every connection and never says a word: what a stopped etcd does."""
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
-        yield listener
 
 
 def endpoint(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-# A test run in the background of a shell ignores Ctrl-C, and its children inherit that: they listen again.
-LISTENS = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-"""
 OBSERVES = """
 import sys
 from trimtab import etcd
@@ -51,25 +33,7 @@ plan.apply(cluster, progress=lambda event: print("asking", event, flush=True))
 
 @pytest.mark.parametrize("program", [OBSERVES, APPLIES], ids=["observe", "apply"])
 def test_ctrl_c_ends_a_call_that_waits(program: str, silent: socket.socket) -> None:
-    command = [sys.executable, "-c", LISTENS + program, endpoint(silent)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline().startswith("asking")
-        connection, _ = silent.accept()
-        time.sleep(0.3)
-        assert child.poll() is None, "it waits for an answer"
-        began = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=30)
-        took = time.monotonic() - began
-        connection.close()
-    finally:
-        child.kill()
-        child.wait()
-    assert said.rstrip().endswith("KeyboardInterrupt")
-    assert child.returncode == -signal.SIGINT
-    assert took < SOON_SECONDS
+    ends_soon_on_ctrl_c(silent, program, endpoint(silent))
 
 
 def test_a_member_that_never_answers_is_a_deadline(silent: socket.socket) -> None:
