@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -47,6 +48,7 @@ class RealKubernetes:
         self.etcd = RealEtcd()
         (self.port,) = free_ports(1)
         self.server: subprocess.Popen[bytes] | None = None
+        self.numbers = count()
 
     @property
     def conf(self) -> Path:
@@ -167,6 +169,12 @@ apiServer: {{certSANs: [127.0.0.1, localhost]}}
     def call(self, method: str, path: str, body: Object | None = None, content: str = "application/json") -> Object:
         read: Object = json.loads(self.ask(method, path, body, content))
         return read
+
+    def namespace(self) -> str:
+        """A new one, for one test."""
+        name = f"shop-{next(self.numbers)}"
+        self.create("Namespace", "", name)
+        return name
 
     def create(self, kind: str, namespace: str, name: str, **fields: Any) -> Object:
         metadata = {"name": name} | ({"namespace": namespace} if namespace else {}) | fields.pop("metadata", {})

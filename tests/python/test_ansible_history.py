@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,12 @@ from real_kubernetes import VERSION, RealKubernetes
 from test_history_live import kubeconfig, left
 
 module = partial(any_module, name="trimtab.kube.history")
-NUMBERS = count()
 
 
 @pytest.fixture
 def shop(kubernetes: RealKubernetes) -> str:
     """Three ReplicaSets and two records of Helm too many."""
-    namespace = f"shop-{next(NUMBERS)}"
-    kubernetes.create("Namespace", "", namespace)
+    namespace = kubernetes.namespace()
     kubernetes.deployment(namespace)
     kubernetes.release(namespace)
     return namespace

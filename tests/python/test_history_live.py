@@ -9,7 +9,6 @@ import socket
 import stat
 import threading
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,12 @@ from trimtab import ClusterError, FileError, FileInUse, InvalidInput, Unreachabl
 from turns import others_run_while
 
 VERSION = "1.37.2"
-NUMBERS = count()
 
 
 @pytest.fixture
 def shop(kubernetes: RealKubernetes) -> str:
     """One test's own namespace: three ReplicaSets too many, a Job whose time is over, two records of Helm too many."""
-    namespace = f"shop-{next(NUMBERS)}"
-    kubernetes.create("Namespace", "", namespace)
+    namespace = kubernetes.namespace()
     kubernetes.deployment(namespace)
     kubernetes.finished_job(namespace)
     kubernetes.release(namespace)

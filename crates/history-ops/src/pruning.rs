@@ -367,6 +367,25 @@ mod tests {
     }
 
     #[test]
+    fn a_record_has_to_say_what_its_labels_do() {
+        let checked = |payload: Option<Payload>| Pruning::check(&Guard::RecordAgrees, &Seen { payload, ..seen(|_| ()) });
+        assert_eq!(checked(Some(Payload::Agrees)), Ok(()));
+        let says = "release web revision 5, failed".to_owned();
+        let untrusted = |problem: &str| Err(Refusal::Untrusted { problem: problem.to_owned() });
+        assert_eq!(checked(Some(Payload::Differs { says })), untrusted("its payload says release web revision 5, failed"));
+        let problem = crate::record::RecordProblem::NotBase64;
+        assert_eq!(checked(Some(Payload::Unreadable { problem })), untrusted("its payload is no base64"));
+        assert_eq!(checked(None), untrusted("it is no record of Helm any more"));
+    }
+
+    #[test]
+    fn what_others_change_or_a_user_may_not_do_says_nothing_about_the_rest() {
+        let forbidden = Failure::Forbidden { verb: "delete".to_owned(), kind: crate::object::Kind::Secret, namespace: None };
+        assert!(!Pruning::counts(&Failure::Conflict) && !Pruning::counts(&forbidden));
+        assert!(Pruning::counts(&Failure::Api { problem: "500".to_owned() }));
+    }
+
+    #[test]
     fn as_many_stay_as_the_plan_keeps_and_what_was_not_counted_counts_as_none() {
         let checked = |there: Option<u64>| Pruning::check(&Guard::Stay { least: 2 }, &Seen { there, ..seen(|_| ()) });
         assert_eq!(checked(Some(3)), Ok(()));

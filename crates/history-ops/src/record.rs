@@ -1,6 +1,6 @@
 //! What a record of Helm says inside: base64 of gzip of JSON, read with bounds.
 
-use std::io::Read as _;
+use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -74,9 +74,13 @@ pub fn decode(release: &[u8]) -> Result<ReleaseFacts, RecordProblem> {
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 fn unpacked(packed: &[u8]) -> Result<Vec<u8>, RecordProblem> {
-    let mut json = Vec::new();
     // What stands behind the end is read as one more part, as Go does; what is none is damage.
-    MultiGzDecoder::new(packed).take(LARGEST_RELEASE + 1).read_to_end(&mut json).map_err(|_| RecordProblem::DamagedGzip)?;
+    bounded(MultiGzDecoder::new(packed))
+}
+
+fn bounded(unpacks: impl Read) -> Result<Vec<u8>, RecordProblem> {
+    let mut json = Vec::new();
+    unpacks.take(LARGEST_RELEASE + 1).read_to_end(&mut json).map_err(|_| RecordProblem::DamagedGzip)?;
     let too_large = u64::try_from(json.len()).is_ok_and(|length| length > LARGEST_RELEASE);
     if too_large { Err(RecordProblem::TooLarge { most_bytes: LARGEST_RELEASE }) } else { Ok(json) }
 }
@@ -153,5 +157,22 @@ mod tests {
         let bomb = record(&packed(&zeros));
         assert!(bomb.len() < 1 << 20, "a Secret holds it: {}", bomb.len());
         assert_eq!(decode(&bomb), Err(RecordProblem::TooLarge { most_bytes: LARGEST_RELEASE }));
+    }
+
+    /// What is read of it, and no more than eight times the bound.
+    struct Counted(u64);
+
+    impl Read for &mut Counted {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            self.0 += u64::try_from(into.len()).unwrap();
+            if self.0 > 8 * LARGEST_RELEASE { Ok(0) } else { Ok(into.len()) }
+        }
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_a_release_may_have() {
+        let mut bomb = Counted(0);
+        assert_eq!(bounded(&mut bomb), Err(RecordProblem::TooLarge { most_bytes: LARGEST_RELEASE }));
+        assert!(bomb.0 <= LARGEST_RELEASE + 1, "{} bytes", bomb.0);
     }
 }

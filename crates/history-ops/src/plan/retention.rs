@@ -48,10 +48,10 @@ pub(super) struct Entry<'a> {
 /// An object, and why it goes or stays.
 pub(super) type Verdict<'a> = (&'a Meta, Result<Why, Reason>);
 
-/// The guard that what is left of one owner's history stays: `all` of it but what is on its way out, and what is condemned.
+/// The guard that what is left of one owner's history stays: `all` of it but what is on its way out, and what is condemned, which is never both.
 pub(super) fn stay<'a>(all: impl Iterator<Item = &'a Meta>, verdicts: &[Verdict<'_>]) -> Guard {
     let there = all.filter(|meta| !meta.deleting).count();
-    let going = verdicts.iter().filter(|(meta, verdict)| verdict.is_ok() && !meta.deleting).count();
+    let going = verdicts.iter().filter(|(_, verdict)| verdict.is_ok()).count();
     Guard::Stay { least: u64::try_from(there.saturating_sub(going)).unwrap_or(u64::MAX) }
 }
 

@@ -163,6 +163,7 @@ fn the_order_is_by_creation_before_1_21_and_by_revision_since() {
     let mut items = rolled(3);
     items[4]["metadata"]["creationTimestamp"] = json!("2025-01-01T00:00:00Z");
     assert_eq!(names(&of(items.clone(), &policy())), ["web-1"]);
+    assert_eq!(names(&of(items.clone(), &Policy::new("1.21".parse().unwrap()))), ["web-1"]);
     let old = Policy::new("1.20".parse().unwrap());
     assert_eq!(names(&of(items, &old)), ["web-4"]);
 }

@@ -1,7 +1,8 @@
 //! What is made again after things that happened in between.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trimtab_history_ops::live::{Backups, Cluster, Journal};
+use trimtab_history_ops::undo::UndoPlan;
 
 use super::fake::{Fake, fresh, pace, place, run, status};
 
@@ -48,6 +49,38 @@ fn what_was_deleted_twice_comes_back_as_it_was_the_second_time() {
         let backups = Backups::read(&path).unwrap();
         let runs: Vec<_> = backups.objects.iter().map(|backup| backup.run.unwrap()).collect();
         assert!(runs[0] == runs[1] && runs[1] < runs[2] && runs[2] == runs[3], "{runs:?}");
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
+/// A plan and a journal are files, and a file can be edited.
+#[test]
+fn an_undo_makes_no_job_again_and_nothing_out_of_another_clusters_journal_whatever_its_plan_says() {
+    let fake = Fake::start(|_, _| None);
+    fake.install("web", 3);
+    let path = fresh("edited");
+    run(async {
+        let cluster = Cluster::connect(Some(&fake.kubeconfig()), None).await.unwrap();
+        assert_eq!(cluster.apply(&fake.plan(2), &Journal::open(&path).unwrap(), &pace(), |_| ()).await.acted(), 1);
+        let backups = Backups::read(&path).unwrap();
+        let plan = backups.plan();
+        let undo = async |plan: &Value, backups: &Backups| {
+            let plan: UndoPlan = serde_json::from_value(plan.clone()).unwrap();
+            cluster.undo(&plan, backups, &pace(), |_| ()).await.to_string()
+        };
+        let whole = serde_json::to_value(&plan).unwrap();
+        let mut job = whole.clone();
+        job["steps"][0]["action"]["object"]["kind"] = json!("Job");
+        assert!(undo(&job, &backups).await.contains("not made again: a Job that is made again runs again"));
+        let mut bare = whole.clone();
+        bare["steps"][0]["guards"] = json!([]);
+        assert!(undo(&bare, &backups).await.contains("has no guard that names its cluster"));
+        let others = fresh("others");
+        std::fs::write(&others, std::fs::read_to_string(&path).unwrap().replace(r#"{"cluster":"c1"}"#, r#"{"cluster":"c2"}"#)).unwrap();
+        assert!(undo(&whole, &Backups::read(&others).unwrap()).await.contains("the journal is of cluster c2"));
+        std::fs::remove_file(others).unwrap();
+        assert!(!fake.objects().contains_key(&place("web", 1)));
+        assert_eq!(cluster.undo(&plan, &backups, &pace(), |_| ()).await.acted(), 1, "as it was made it goes");
     });
     std::fs::remove_file(path).unwrap();
 }

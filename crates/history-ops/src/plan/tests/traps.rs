@@ -35,6 +35,14 @@ fn an_event_that_happened_again_lately_is_young_in_both_of_its_apis() {
 }
 
 #[test]
+fn a_deployment_is_asked_again_for_its_rollout_where_an_incomplete_one_would_be_held() {
+    let guards = |policy: &Policy| of(rolled(2), policy).steps[0].guards.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let asked = |policy: &Policy| guards(policy).contains(&"its owner's rollout is complete, or it is paused".to_owned());
+    assert!(asked(&policy()) && !asked(&Policy { incomplete: Incomplete::Pruned, ..policy() }));
+    assert!(guards(&policy()).contains(&"more than 3 of this history are there".to_owned()), "{:?}", guards(&policy()));
+}
+
+#[test]
 fn a_rollback_that_is_asked_for_keeps_its_target() {
     let mut items = rolled(2);
     items[0]["metadata"]["annotations"] = json!({"deprecated.deployment.rollback.to": "1"});
